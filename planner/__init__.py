@@ -1,0 +1,29 @@
+"""Plan the next animal study from a published systematic review.
+
+Importing this loads nothing heavy: every name is fetched when it is first used.
+"""
+
+from importlib import import_module
+from typing import Any
+
+from planner._version import __version__
+
+_PLACES = {
+    "InputError": "planner.errors",
+    "analysis": "planner.published",
+    "read": "planner.published",
+    "calibrate": "planner.calibration",
+    "power": "planner.two_arm",
+}
+
+__all__ = ["InputError", "__version__", "analysis", "calibrate", "power", "read"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module 'planner' has no attribute {name!r}")
+    return getattr(import_module(_PLACES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,379 @@
+"""Calibration: which truths (mu, tau) give the published numbers of a meta-analysis.
+
+Two answers. The matched truth is the one whose median simulated effect and heterogeneity are the
+published ones. The joint distribution is what the rounded publication leaves open, given a flat
+prior. Results are kept on disk; those of the catalogue ship with the package.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from planner.errors import InputError, unknown
+from planner.files import write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pandas as pd
+
+    from planner.published import Analysis
+    from sims.conditioning import Joint, Published
+    from sims.types import Studies
+
+N_DRAWS = 4000
+N_MATCH = 1 << 18  # simulated syntheses behind each median of the matched truth
+N_CHECK = 1 << 18
+SEED = 1
+CLUSTERS = ("none", "study", "lab")
+PRIORS = ("uniform", "half-normal")
+STATISTICS = ("g", "se", "I2")
+# Sources that a calibration depends on; a change in any of them makes it out of date.
+_SOURCES = (
+    "streams", "tables", "chi", "effects", "syntheses", "lanes/__init__", "lanes/syntheses",
+    "conditioning",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Calibration:
+    """Truths that give the published numbers of one meta-analysis; effects in SDs.
+
+    Parameters
+    ----------
+    analysis, cluster, share : what was calibrated, and how comparisons depend on each other:
+        `share` of tau^2 lies between clusters
+    mu, tau : the matched truth; status ``"interior"`` or ``"boundary"`` (tau = 0, and
+        `tau_limit` the largest that is still compatible, else None); mcse of both
+    draws_mu, draws_tau : (J,) equally likely draws given the publication, uniform prior
+    replicates : (J,) the simulated syntheses that were accepted, by number
+    prior : (mu_low, mu_high, tau_low, tau_high) of the uniform prior
+    n_tried : simulated syntheses behind the draws
+    check : published against simulated median and 95% interval, at the matched truth and over
+        the draws, by statistic
+    naive_g : median published g if the true mean were the published g
+    """
+
+    analysis: str
+    cluster: str
+    share: float
+    mu: float
+    tau: float
+    status: str
+    tau_limit: float | None
+    mu_mcse: float
+    tau_mcse: float
+    draws_mu: np.ndarray
+    draws_tau: np.ndarray
+    replicates: np.ndarray
+    prior: tuple[float, float, float, float]
+    prior_scale: float
+    n_tried: int
+    check: tuple[dict[str, Any], ...]
+    check_sample: np.ndarray
+    naive_g: float
+    source: str = "calibrated"
+
+    @cached_property
+    def draws(self) -> pd.DataFrame:
+        """The joint draws as a table of mu and tau."""
+        import pandas as pd
+
+        return pd.DataFrame({"mu": self.draws_mu, "tau": self.draws_tau})
+
+    def interval(self, name: str, prior: str = "uniform") -> tuple[float, float, float]:
+        """Median and 95% interval of ``"mu"`` or ``"tau"`` under either prior."""
+        values = self.draws_mu if name == "mu" else self.draws_tau
+        order = np.argsort(values)
+        weight = np.cumsum(self.prior_weights(prior)[order])
+        at = np.searchsorted(weight, np.array([0.5, 0.025, 0.975]) * weight[-1])
+        median, low, high = values[order][np.minimum(at, len(values) - 1)]
+        return float(median), float(low), float(high)
+
+    def prior_weights(self, prior: str) -> np.ndarray:
+        """Weights that turn the uniform prior on tau into another one, with sum 1."""
+        if prior not in PRIORS:
+            raise unknown("prior", prior, PRIORS)
+        weight = np.ones(len(self.draws_tau))
+        if prior == "half-normal":
+            weight = np.exp(-0.5 * (self.draws_tau / self.prior_scale) ** 2)
+        return np.asarray(weight / weight.sum())
+
+    def fields(self) -> dict[str, Any]:
+        """The `truth` of the JSON output."""
+        _, mu_lb, mu_ub = self.interval("mu")
+        _, tau_lb, tau_ub = self.interval("tau")
+        return {
+            "source": self.source, "analysis": self.analysis, "cluster": self.cluster,
+            "cluster_share": self.share, "mu": self.mu, "tau": self.tau, "status": self.status,
+            "tau_limit": self.tau_limit, "mu_mcse": self.mu_mcse, "tau_mcse": self.tau_mcse,
+            "mu_lb": mu_lb, "mu_ub": mu_ub, "tau_lb": tau_lb, "tau_ub": tau_ub,
+            "n_draws": len(self.draws_mu), "n_tried": self.n_tried,
+            "prior": dict(zip(("mu_low", "mu_high", "tau_low", "tau_high"), self.prior,
+                              strict=True)),
+        }  # fmt: skip
+
+
+def calibrate(
+    analysis: Analysis,
+    *,
+    cluster: str = "none",
+    share: float | None = None,
+    seed: int = SEED,
+    jobs: int | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+    fresh: bool = False,
+) -> Calibration:
+    """Truths that give the published numbers of an analysis.
+
+    Parameters
+    ----------
+    cluster : how comparisons depend on each other: ``"none"``, ``"study"`` or ``"lab"``
+    share : share of tau^2 that lies between clusters, 0 to 1; default 1, or 0 without clusters
+    seed : of the simulation
+    jobs : threads; default all processors; changes no number
+    progress : called with (stage, done, total)
+    fresh : calculate even if the result is kept on disk
+
+    Raises
+    ------
+    InputError
+        for clusters the evidence does not name, and for numbers that no truth gives
+    """
+    if cluster not in CLUSTERS:
+        raise unknown("cluster", cluster, CLUSTERS)
+    if cluster != "none" and cluster not in analysis.clusters:
+        raise InputError(
+            f"{analysis.name} does not say which comparisons share a {cluster}; "
+            "accepted: --cluster none"
+        )
+    share = (0.0 if cluster == "none" else 1.0) if share is None else share
+    if not 0.0 <= share <= 1.0:
+        raise InputError(f"share of tau^2 between clusters is {share}; accepted: 0 to 1")
+    key = calibration_key(analysis, cluster, share, seed)
+    if not fresh:
+        for path in _kept_files(analysis, cluster, share, key):
+            found = _load(path, key)
+            if found is not None:
+                return found
+    result = _calculate(analysis, cluster, share, seed, jobs, progress)
+    save(result, key, _cache_file(key))
+    return result
+
+
+def calibration_key(analysis: Analysis, cluster: str, share: float, seed: int) -> str:
+    """Digest of everything that a calibration depends on."""
+    parts = [analysis.name, analysis.digest, cluster, repr(float(share)), str(seed)]
+    parts += [str(N_DRAWS), str(N_MATCH), str(N_CHECK)]
+    sims = resources.files("sims")
+    parts += [sims.joinpath(f"{name}.py").read_text(encoding="utf-8") for name in _SOURCES]
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:24]
+
+
+def studies_like(analysis: Analysis, cluster: str = "none", share: float = 0.0) -> Studies:
+    """What kernels need to draw the published synthesis again: sizes, clusters, variance."""
+    from sims.syntheses import make_studies
+
+    sizes = analysis.sizes
+    labels = None if cluster == "none" else analysis.clusters[cluster]
+    return make_studies(sizes.n, sizes.p, analysis.k, sizes.per_study, labels, share)
+
+
+def published_numbers(analysis: Analysis) -> Published:
+    """The published numbers with the intervals that round to them, as kernels take them.
+
+    Numbers printed with very many digits would never be reproduced: standard errors and
+    interval ends count as equal within half a percent of the standard error, I^2 within 0.05
+    points, tau^2 and Q within half a percent.
+    """
+    from sims.conditioning import CI_LB, CI_UB, I2, MU, QE, SE, TAU2, Published
+
+    targets = analysis.targets()
+    kind = {"I2": I2, "tau2": TAU2, "Q": QE}[analysis.heterogeneity_kind]
+    tolerance = 0.005 * analysis.se_number
+    heterogeneity = targets.heterogeneity.value
+    rows = [
+        (MU, targets.g, 0.2 * tolerance),
+        (SE, targets.se, tolerance),
+        (CI_LB, targets.ci_lb, tolerance),
+        (CI_UB, targets.ci_ub, tolerance),
+        (kind, targets.heterogeneity, 0.05 if kind == I2 else 0.005 * heterogeneity),
+    ]
+    value, low, high = np.full(7, np.nan), np.full(7, -np.inf), np.full(7, np.inf)
+    for column, target, least in rows:
+        if target is not None:
+            value[column] = target.value
+            low[column] = min(target.lo, target.value - least)
+            high[column] = max(target.hi, target.value + least)
+    return Published(value, low, high, kind)
+
+
+def _calculate(
+    analysis: Analysis,
+    cluster: str,
+    share: float,
+    seed: int,
+    jobs: int | None,
+    progress: Callable[[str, int, int], None] | None,
+) -> Calibration:
+    from sims.conditioning import Infeasible, joint_draws, matched_truth, simulate_pooled
+    from sims.engine import default_jobs
+
+    jobs = default_jobs() if jobs is None else jobs
+    studies = studies_like(analysis, cluster, share)
+    published = published_numbers(analysis)
+    kind = analysis.heterogeneity_kind
+    try:
+        matched = matched_truth(studies, published, N_MATCH, seed, jobs)
+    except Infeasible as most:
+        raise InputError(
+            f"{analysis.name}: {kind} {analysis.heterogeneity} is more than any between-study SD "
+            f"gives\nwith {analysis.k} studies of this size (median at most {most})"
+        ) from None
+    scale = analysis.se_number * np.sqrt(analysis.k)
+    g = analysis.g.number
+    prior = np.array([g - 8.0 * analysis.se_number, g + 8.0 * analysis.se_number, 0.0, 4.0 * scale])
+
+    def report(done: int) -> None:
+        if progress is not None:
+            progress("joint distribution", done, N_DRAWS)
+
+    try:
+        joint = joint_draws(studies, published, prior, N_DRAWS, seed, jobs, report)
+    except Infeasible as count:
+        raise InputError(
+            f"{analysis.name}: these numbers are almost never published together: {count} simulated"
+            f"\nsyntheses match them; check k, g, SE, CI, {kind} and the group sizes"
+        ) from None
+    rows = simulate_pooled(studies, matched.mu, matched.tau, N_CHECK, seed, "check", jobs)
+    naive = simulate_pooled(studies, g, matched.tau, N_CHECK, seed, "check", jobs)
+    return Calibration(
+        analysis=analysis.name, cluster=cluster, share=share,
+        mu=matched.mu, tau=matched.tau, status=matched.status,
+        tau_limit=None if np.isnan(matched.tau_limit) else float(matched.tau_limit),
+        mu_mcse=matched.mu_mcse, tau_mcse=matched.tau_mcse,
+        draws_mu=joint.mu, draws_tau=joint.tau, replicates=joint.replicates,
+        prior=tuple(float(bound) for bound in prior), prior_scale=float(scale),
+        n_tried=joint.n_sim,
+        check=tuple(_check_rows(analysis, rows, _over_draws(studies, joint, seed))),
+        check_sample=rows[:2000, [0, 1, 4]].astype(np.float32),
+        naive_g=float(np.median(naive[:, 0])),
+    )  # fmt: skip
+
+
+def _over_draws(studies: Studies, joint: Joint, seed: int) -> np.ndarray:
+    """One simulated synthesis for each draw: the posterior predictive distribution."""
+    from sims.conditioning import simulate_pooled
+
+    rows = np.empty((len(joint.mu), 5))
+    for i, (mu, tau) in enumerate(zip(joint.mu, joint.tau, strict=True)):
+        rows[i] = simulate_pooled(studies, mu, tau, 1, seed, f"predictive {i}")[0]
+    return rows
+
+
+def _check_rows(analysis: Analysis, at_matched: np.ndarray, over: np.ndarray) -> list[dict]:
+    published = {
+        "g": analysis.g.number,
+        "se": analysis.se_number,
+        "I2": analysis.heterogeneity.number if analysis.heterogeneity_kind == "I2" else None,
+        "tau2": analysis.heterogeneity.number if analysis.heterogeneity_kind == "tau2" else None,
+        "QE": analysis.heterogeneity.number if analysis.heterogeneity_kind == "Q" else None,
+    }
+    columns = {"g": 0, "se": 1, "tau2": 2, "QE": 3, "I2": 4}
+    rows = []
+    for truth, simulated in (("matched", at_matched), ("joint", over)):
+        for name, value in published.items():
+            if value is None and name != "I2":
+                continue
+            x = simulated[:, columns[name]]
+            low, median, high = np.quantile(x, [0.025, 0.5, 0.975])
+            below = None if value is None else float(np.mean(x < value))
+            rows.append({
+                "truth": truth, "statistic": name, "published": value,
+                "median": float(median), "lb": float(low), "ub": float(high), "below": below,
+                "n_sim": len(x),
+            })  # fmt: skip
+    return rows
+
+
+def pseudo_studies(
+    calibration: Calibration, analysis: Analysis, seed: int = SEED
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The accepted syntheses study by study: yi, vi and animals per group, each (J, k).
+
+    Each of the J sets reproduces the published numbers to their rounding. They are drawn again
+    from their numbers, which is exact and immediate.
+    """
+    from sims.conditioning import Joint
+    from sims.conditioning import pseudo_studies as draw_again
+
+    joint = Joint(
+        calibration.replicates, calibration.draws_mu, calibration.draws_tau,
+        np.array(calibration.prior), calibration.n_tried,
+    )  # fmt: skip
+    return draw_again(studies_like(analysis, calibration.cluster, calibration.share), joint, seed)
+
+
+# --- kept on disk: an npz file with the key inside, without pickles ---------------------------
+
+_ARRAYS = ("draws_mu", "draws_tau", "replicates", "check_sample")
+
+
+def save(calibration: Calibration, key: str, path: Path) -> None:
+    """Keep a calibration; a folder that cannot be written only costs the next run its time."""
+    fields = {name: value for name, value in vars(calibration).items() if name != "draws"}
+    arrays = {name: fields.pop(name) for name in _ARRAYS}
+    text = json.dumps({"key": key, **fields})
+    try:
+        with write_atomically(path) as file:
+            np.savez_compressed(file, meta=np.array(text), **arrays)
+    except OSError:
+        return
+
+
+def _load(path: Path, key: str) -> Calibration | None:
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            fields = json.loads(str(stored["meta"]))
+            if fields.pop("key") != key:
+                return None
+            arrays = {name: stored[name] for name in _ARRAYS}
+    except (OSError, ValueError, KeyError, EOFError):
+        return None
+    except Exception as error:  # zipfile.BadZipFile, zlib.error: a damaged file is as good as none
+        if type(error).__module__ in ("zipfile", "zlib"):
+            return None
+        raise
+    fields["prior"] = tuple(fields["prior"])
+    fields["check"] = tuple(fields["check"])
+    return Calibration(**fields, **arrays)
+
+
+def shipped_name(analysis: str, cluster: str) -> str:
+    """File name of a calibration that ships with the package."""
+    return f"{analysis.replace('/', '_')}--{cluster}.npz"
+
+
+def shipped_folder() -> Path:
+    """Folder of the calibrations that ship with the package."""
+    return Path(str(resources.files("planner.catalogue"))) / "calibrations"
+
+
+def _cache_file(key: str) -> Path:
+    from platformdirs import user_cache_path
+
+    root = os.environ.get("PLANNER_CACHE_DIR") or user_cache_path("planner", appauthor=False)
+    return Path(root) / "calibrations" / f"{key}.npz"
+
+
+def _kept_files(analysis: Analysis, cluster: str, share: float, key: str) -> list[Path]:
+    return [shipped_folder() / shipped_name(analysis.name, cluster), _cache_file(key)]

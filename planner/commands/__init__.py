@@ -1,0 +1,1 @@
+"""The commands, one file each; they hold signatures and import what they run when they run."""

@@ -1,0 +1,33 @@
+"""What a user did wrong, said in one or two lines."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(ValueError):
+    """Bad input from outside: the message is for the user, one or two lines, no prefix."""
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """The known name most like `name`, or an empty text when none is like it."""
+    by_lower = {known.lower(): known for known in names}
+    close = difflib.get_close_matches(name.lower(), list(by_lower), n=1, cutoff=0.5)
+    return by_lower[close[0]] if close else ""
+
+
+def unknown(kind: str, name: str, names: Iterable[str]) -> InputError:
+    """The error for a name that does not exist: lists those that do, suggests the nearest.
+
+    Parameters
+    ----------
+    kind : what is named, such as ``"analysis"``
+    name : what was typed
+    names : every name that exists
+    """
+    known = list(names)
+    close = nearest(name, known)
+    hint = f"; did you mean {close}?" if close else ""
+    shown = name if len(name) <= 60 else name[:57] + "..."
+    return InputError(f"unknown {kind} {shown!r}{hint}\nnames that exist: {', '.join(known)}")

@@ -1,0 +1,33 @@
+"""Calculate the calibrations that ship with the package: `python -m planner.ship_calibrations`.
+
+Needed after a change of the engine or of the catalogue's numbers; a test says when.
+"""
+
+from __future__ import annotations
+
+from planner.calibration import SEED, calibrate, calibration_key, save, shipped_folder, shipped_name
+from planner.published import catalogue_review
+
+
+def shipped() -> list[tuple[str, str]]:
+    """Analysis and cluster level of every calibration that ships."""
+    pairs = []
+    for name, analysis in catalogue_review().analyses.items():
+        pairs.append((name, "none"))
+        for level, labels in analysis.clusters.items():
+            if len(set(labels.tolist())) < analysis.k:  # else it is no clustering at all
+                pairs.append((name, level))
+    return pairs
+
+
+def main() -> None:
+    for name, cluster in shipped():
+        analysis = catalogue_review().analysis(name)
+        result = calibrate(analysis, cluster=cluster)
+        path = shipped_folder() / shipped_name(name, cluster)
+        save(result, calibration_key(analysis, cluster, result.share, SEED), path)
+        print(f"{path.name}: mu {result.mu:.3f}, tau {result.tau:.3f} ({result.status})")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""Performance measures, each with its Monte Carlo standard error.
+
+Morris, White & Crowther 2019, doi:10.1002/sim.8086, table 6; means and ratios by the delta
+method; intervals of proportions by Wilson 1927, doi:10.1080/01621459.1927.10502953.
+"""
+
+import math
+
+from sims.types import Performance
+
+Z95 = 1.959963984540054
+_NAN = math.nan
+
+
+def proportion(measure: str, n_hit: float, n_sim: int, n_failed: int = 0) -> Performance:
+    """Share of `n_sim` replicates that were counted; NaN where there are none."""
+    if n_sim == 0:
+        return Performance(measure, _NAN, _NAN, _NAN, _NAN, 0, n_failed, 0)
+    p = n_hit / n_sim
+    mcse = math.sqrt(p * (1.0 - p) / n_sim)
+    z2 = Z95 * Z95 / n_sim
+    centre = (p + z2 / 2.0) / (1.0 + z2)
+    half = Z95 * math.sqrt(p * (1.0 - p) / n_sim + z2 / (4.0 * n_sim)) / (1.0 + z2)
+    low, high = max(0.0, centre - half), min(1.0, centre + half)
+    return Performance(measure, p, mcse, low, high, n_sim, n_failed, int(n_hit))
+
+
+def mean(
+    measure: str, total: float, total_sq: float, n_sim: int, n_failed: int = 0
+) -> Performance:
+    """Mean of n_sim values, from their sum and sum of squares."""
+    if n_sim < 2:
+        return Performance(measure, _NAN, _NAN, _NAN, _NAN, n_sim, n_failed)
+    value = total / n_sim
+    variance = max(0.0, total_sq - n_sim * value * value) / (n_sim - 1)
+    return _normal(measure, value, math.sqrt(variance / n_sim), n_sim, n_failed)
+
+
+def ratio_of_means(
+    measure: str, y: float, y_sq: float, x: float, x_sq: float, xy: float, n_sim: int
+) -> Performance:
+    """mean(y) / mean(x) from sums over n_sim replicates; MCSE by the delta method."""
+    if n_sim < 2 or x <= 0.0:
+        return Performance(measure, _NAN, _NAN, _NAN, _NAN, n_sim)
+    value = y / x
+    # Sum of squared residuals y - value x, whose sum is zero.
+    residual = max(0.0, y_sq - 2.0 * value * xy + value * value * x_sq)
+    mcse = math.sqrt(residual / (n_sim - 1) * n_sim) / x
+    return _normal(measure, value, mcse, n_sim, 0)
+
+
+def _normal(measure: str, value: float, mcse: float, n_sim: int, n_failed: int) -> Performance:
+    half = Z95 * mcse
+    return Performance(measure, value, mcse, value - half, value + half, n_sim, n_failed)

@@ -13,7 +13,7 @@ class InputError(ValueError):
 def nearest(name: str, names: Iterable[str]) -> str:
     """The known name most like `name`, or an empty text when none is like it."""
     by_lower = {known.lower(): known for known in names}
-    close = difflib.get_close_matches(name.lower(), list(by_lower), n=1, cutoff=0.5)
+    close = difflib.get_close_matches(name.lower(), list(by_lower), n=1, cutoff=0.6)
     return by_lower[close[0]] if close else ""
 
 

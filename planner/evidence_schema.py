@@ -22,11 +22,11 @@ ACCEPTED = {
     "k": "the number of comparisons, a whole number of at least 2",
     "g": "the pooled effect size as printed, such as 0.85",
     "se": "its standard error as printed",
-    "ci": "its 95% interval as printed, such as [0.40, 1.30]",
+    "ci": "its 95% interval as printed, two numbers, such as [0.40, 1.30]",
     "I2": "percent, 0 to 100",
     "group_sizes": "median and range, or one size per study",
     "median": "the median number of animals per group",
-    "range": "smallest and largest group, such as [5, 14]",
+    "range": "smallest and largest group, two numbers, such as [5, 14]",
     "comparisons": "a filter on the table of comparisons",
     "options": "a table per option",
 }
@@ -95,6 +95,12 @@ def _measure(raw: object) -> str:
             "only standardized mean differences are planned from",
         )
     return "SMD"
+
+
+def _version(raw: object) -> int:
+    if raw != 1 or isinstance(raw, bool):
+        raise refusal(raw, "schema = 1")
+    return 1
 
 
 def _texts(raw: object) -> tuple[str, ...]:
@@ -198,8 +204,9 @@ class SizesTable(Table):
 
     @model_validator(mode="after")
     def _complete(self) -> SizesTable:
-        summary = [self.median, self.range]
-        if self.sizes is None and None in summary or self.sizes is not None and any(summary):
+        summary = [table is not None for table in (self.median, self.range)]
+        complete = not any(summary) if self.sizes is not None else all(summary)
+        if not complete:
             text = "accepted: either median and range, or a list with one size per study"
             raise PydanticCustomError("refused", "{text}", {"text": text})
         return self
@@ -285,7 +292,7 @@ class ReadingTable(Table):
 class ReviewTable(Table):
     """The whole file."""
 
-    schema_: Annotated[Literal[1], Field(alias="schema")] = 1
+    schema_: Annotated[int, PlainValidator(_version), Field(alias="schema")] = 1
     title: Text
     source: Annotated[SourceTable, BeforeValidator(_bare_source)]
     measure: Annotated[str, PlainValidator(_measure)] = "SMD"
@@ -332,11 +339,17 @@ def complaint(error: ErrorDetails, flat: bool) -> tuple[str, str]:
     if error["type"] == "missing":
         return path, f"missing; accepted: {ACCEPTED.get(name, 'a value')}"
     if error["type"] == "extra_forbidden":
+        if name in FLAT and len(loc) == 1:
+            return path, "stands beside [analyses]; accepted: inside an [analyses.NAME] table"
         keys = _keys(loc[:-1], flat)
+        if flat and name not in keys and name in _keys((), flat):
+            return path, f"unknown key here; accepted: {name} at the top, before any [table]"
         close = nearest(name, keys)
         hint = f"did you mean {close}?" if close else f"accepted: {', '.join(keys)}"
         return path, f"unknown key; {hint}"
     if error["type"] == "refused":
         return path, error["msg"]
     accepted = TYPES.get(error["type"], error["msg"].removeprefix("Input should be "))
+    if error["type"] in TYPES:
+        accepted = ACCEPTED.get(name, accepted)
     return path, f"found {found(error['input'])}; accepted: {accepted}"

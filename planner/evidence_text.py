@@ -51,14 +51,14 @@ _ASCII = str.maketrans(
         "±": "+/-",
         "µ": "u",
         "μ": "u",
-        "–": "-",
+        "\u2013": "-",
         "—": "-",
-        "−": "-",
+        "\u2212": "-",
         "≤": "<=",
         "≥": ">=",
-        "×": "x",
-        "‘": "'",
-        "’": "'",
+        "\u00d7": "x",
+        "\u2018": "'",
+        "\u2019": "'",
         "“": '"',
         "”": '"',
     }
@@ -118,8 +118,7 @@ def listing(review: Review) -> str:
 def analysis_page(review: Review, analysis: Analysis) -> str:
     """Everything published about one analysis."""
     lines = _wrap(f"{analysis.name}: {analysis.title}")
-    lines += _wrap(f"From {analysis.citation}") + [""]
-    lines += _numbers(analysis) + [""]
+    lines += [*_wrap(f"From {analysis.citation}"), "", *_numbers(analysis), ""]
     lines += _wrap(f"Group sizes that are simulated: {analysis.sizes}.")
     lines += _wrap(f"Comparisons per cluster: {_clusters(analysis)}.")
     subsets = [name for name in review.analyses if name.startswith(analysis.name + "/")]

@@ -51,14 +51,16 @@ def welch(
 
     Welch 1947, doi:10.1093/biomet/34.1-2.28. With v = s^2 / n, the share v1 / (v1 + v2) alone
     determines the degrees of freedom, 1/df = share^2 / (n1 - 1) + (1 - share)^2 / (n2 - 1), so
-    the t quantile is a table over the share. `upper`, `lower` and `width` of the design multiply
-    that quantile.
+    the t quantile is a table over the share: table 2 i is the test's, 2 i + 1 the confidence
+    interval's. `upper`, `lower` and `width` of the design multiply them.
     """
     difference, theta = draw_difference(z_difference, z_theta, mu, tau2, design.se)
     variance1, variance2 = 1.0 / (inverse_sd1 * inverse_sd1), 1.0 / (inverse_sd2 * inverse_sd2)
     v1, v2 = variance1 / design.n1, variance2 / design.n2
     se = math.sqrt(v1 + v2)
-    quantile = evaluate(quantiles, which, min(v1 / (v1 + v2), _BELOW_1) * quantiles.shape[1])
+    position = min(v1 / (v1 + v2), _BELOW_1) * quantiles.shape[1]
+    quantile = evaluate(quantiles, 2 * which, position)
+    interval_quantile = evaluate(quantiles, 2 * which + 1, position)
     t = (difference - design.margin) / se
     pooled = (design.n1 - 1.0) * variance1 + (design.n2 - 1.0) * variance2
     sd = math.sqrt(pooled / (design.n1 + design.n2 - 2.0))
@@ -67,7 +69,7 @@ def welch(
         1.0 if t < design.lower * quantile else 0.0,
         design.j * difference / sd,
         theta,
-        design.width * quantile * se,
+        design.width * interval_quantile * se,
     )
 
 

@@ -115,7 +115,8 @@ def tally_student(seed, scenario, first, count, mu, tau2, designs, sd_tables, ou
 def tally_welch(seed, scenario, first, count, mu, tau2, designs, sd_tables, quantiles, out):
     """As `tally_student`, for Welch's t-test.
 
-    sd_tables: (2 n_designs, ...), each group's SD; quantiles: (n_designs, ...) of t.
+    sd_tables: (2 n_designs, ...), each group's SD; quantiles: (2 n_designs, ...), of t, for the
+    test and for the confidence interval.
     """
     key = stream_key(seed, scenario)
     work = np.zeros(_N_SLOTS * LANES)

@@ -1,0 +1,109 @@
+"""The command line: finds the command, turns errors into two lines and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+import click
+import typer
+from typer.core import TyperGroup
+
+from planner._version import __version__
+from planner.errors import InputError, unknown
+
+# Commands by the question they answer; each is imported only when it runs.
+COMMANDS = {
+    "power": ("How many animals do I need?", "One new two-arm experiment: its chance of success."),
+    "evidence": ("What does the literature say?", "The published numbers and their places."),
+    "calibrate": ("What does the literature say?", "Which truths give the published numbers."),
+}
+
+HELP = """Plan the next animal study from a published systematic review.
+
+\b
+Examples:
+  planner power --analysis chronic-after
+  planner evidence show chronic-after
+"""
+
+
+class Commands(TyperGroup):
+    """Loads a command when it is asked for, so that --help needs none of them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> Any:
+        if cmd_name not in COMMANDS:
+            raise unknown("command", cmd_name, COMMANDS)
+        module = import_module(f"planner.commands.{cmd_name}")
+        command = typer.main.get_command(module.app)
+        command.name = cmd_name
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for question in dict.fromkeys(question for question, _ in COMMANDS.values()):
+            with formatter.section(question):
+                rows = [(name, text) for name, (asked, text) in COMMANDS.items()
+                        if asked == question]  # fmt: skip
+                formatter.write_dl(rows)
+
+
+app = typer.Typer(
+    cls=Commands,
+    help=HELP,
+    rich_markup_mode=None,
+    no_args_is_help=False,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def start(
+    ctx: typer.Context,
+    version: bool = typer.Option(False, "--version", help="Print the version and stop."),
+) -> None:
+    if version:
+        print(f"planner {__version__}")
+        raise typer.Exit
+    if ctx.invoked_subcommand is None:
+        print(ctx.get_help())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code (0, 1, 2 or 130)."""
+    command = typer.main.get_command(app)
+    try:
+        code = command.main(
+            args=None if arguments is None else list(arguments),
+            prog_name="planner",
+            standalone_mode=False,
+        )
+        sys.stdout.flush()
+    except InputError as error:
+        return _fail(str(error), 2)
+    except click.UsageError as error:
+        hint = f"\nHelp: {error.ctx.command_path} --help" if error.ctx is not None else ""
+        return _fail(error.format_message().replace("\n", " ") + hint, 2)
+    except (KeyboardInterrupt, click.Abort):
+        return _fail("interrupted", 130)
+    except BrokenPipeError:
+        # The reader of a pipe has seen enough; Python must not complain when it flushes.
+        sys.stdout = None  # type: ignore[assignment]
+        return 0
+    return code if isinstance(code, int) else 0
+
+
+def _fail(text: str, code: int) -> int:
+    encoding = sys.stderr.encoding or "ascii"
+    print(f"planner: {text}".encode(encoding, "replace").decode(encoding), file=sys.stderr)
+    return code
+
+
+def run() -> None:
+    """Entry point of the `planner` program."""
+    sys.exit(main())

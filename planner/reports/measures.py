@@ -1,0 +1,39 @@
+"""The words of every measure and truth: one line each, in tables and in every --help."""
+
+MEASURES = {
+    "success": "chance of a significant benefit: significant, in the direction of benefit",
+    "power": "chance of a significant result in either direction; tends to 1 with n",
+    "type_s": "wrong way: share of significant results opposite to the lab's own true effect",
+    "type_m": "overstated by: mean significant |g| over mean |true effect| of the same labs",
+    "ci_width": "width of the confidence interval of the mean difference, in SDs",
+    "mde": "smallest true effect of the lab that is found with the target chance, in SDs",
+}
+TRUTHS = {
+    "pooled": "average lab: the true effect is the mean of the matched truth",
+    "new-lab": "new lab: its true effect varies around that mean with SD tau",
+    "assurance": "not knowing the average: new lab, over all truths the article leaves open",
+    "discounted": "new lab, with a mean effect a quarter smaller than calibrated",
+    "given": "the true effect varies with SD tau around mu, both given by hand",
+    "as-printed": "the published average taken as the true effect, which it is not",
+    "se-read-as-sd": "if published standard errors were read as SDs",
+}
+OTHER_WORDS = {
+    "required n": "smallest n per treated group with that chance of success; exact",
+    "ceiling": "chance of success that no group size exceeds",
+    "mcse": "simulation error: Monte Carlo standard error",
+}
+NEW_LAB = {
+    "pooled": "an average laboratory", "new-lab": "a new laboratory",
+    "assurance": "a new laboratory, not knowing the average,",
+    "discounted": "a new laboratory, with effects a quarter smaller,",
+    "given": "the laboratory",
+}  # fmt: skip
+
+
+def percent(p: float) -> str:
+    """A chance in whole percent, never rounded to a certainty it is not."""
+    if p >= 0.995:
+        return ">99%" if p < 1.0 else "100%"
+    if p < 0.005:
+        return "<1%" if p > 0.0 else "0%"
+    return f"{100.0 * p:.0f}%"

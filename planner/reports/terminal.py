@@ -1,0 +1,175 @@
+"""A result as a page for the terminal: the answer first, at most 60 lines of 80 columns."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from planner.reports.measures import percent
+from planner.reports.text import WIDTH, curve, paragraph
+
+if TYPE_CHECKING:
+    from planner.results import Result
+
+_HEADS = {
+    "pooled": ("average", "lab"), "new-lab": ("new", "lab"),
+    "assurance": ("not knowing", "the average"), "given": ("as", "given"),
+}  # fmt: skip
+_NAMES = {
+    "pooled": "average lab", "new-lab": "new lab", "assurance": "not knowing the average",
+    "given": "as given", "as-printed": "effect size as printed", "se-read-as-sd": "SEs read as SDs",
+    "discounted": "new lab, effect 1/4 smaller",
+}  # fmt: skip
+_MARKS = {"pooled": "a", "new-lab": "n", "assurance": "k", "given": "g"}
+_TABLE_ROWS = 12
+
+
+def power_page(result: Result) -> str:
+    """The page of `planner power`."""
+    document = result.document()
+    truths = list(dict.fromkeys(row["truth"] for row in document["performance"] if row["truth"]))
+    lines = paragraph(_headline(result)) + [""]
+    lines += paragraph(result.answer, "ANSWER  ") + [""]
+    lines += _table(document, truths)
+    lines += _exactness(document)
+    lines += [""] + _required(document, truths)
+    lines += [""] + _curve(document, truths)
+    if document["warnings"]:
+        lines += ["BEFORE YOU USE THIS"]
+        for warning in document["warnings"]:
+            lines += paragraph(warning["text"], "! ")
+    lines += paragraph(f"Repeat:  {command_line(document)}", "", "         ")
+    lines[-1] += f"     ({document['version']}, {document['provenance']['engine'][:6]})"
+    return "\n".join(lines)
+
+
+def _headline(result: Result) -> str:
+    return str(result.extra["headline"])
+
+
+def _values(document: Mapping[str, Any], measure: str) -> dict[tuple[str, int], Mapping[str, Any]]:
+    rows = document["performance"]
+    return {(row["truth"], row["n"]): row for row in rows if row["measure"] == measure}
+
+
+def _best(row: Mapping[str, Any]) -> float:
+    return float(row["value"] if row["exact"] is None else row["exact"])
+
+
+def _table(document: Mapping[str, Any], truths: list[str]) -> list[str]:
+    success, type_m = _values(document, "success"), _values(document, "type_m")
+    type_s, width = _values(document, "type_s"), _values(document, "ci_width")
+    sizes = sorted({n for _, n in success})
+    marked = {row["n"] for row in document["required"]
+              if row["truth"] in truths and row["shrink"] == 0.0}  # fmt: skip
+    scale, unit = document["scenario"]["sd"] or 1.0, document["scenario"]["unit"] or "units"
+    unit = unit if document["scenario"]["sd"] else "SDs"
+    reference = "pooled" if "pooled" in truths else truths[0]
+    heads = [_HEADS[truth] for truth in truths]
+    top = "  ".join(f"{a:>11}" for a, _ in heads)
+    bottom = "  ".join(f"{b:>11}" for _, b in heads)
+    lines = [
+        f"{'':14}{'chance of a significant benefit':<{len(top)}}   if significant,",
+        f"    per  total{top}   overstated  wrong  95% interval",
+        f"  group      n{bottom}           by    way  +/- {unit}"[:WIDTH],
+    ]
+    for n in _shown(sizes, marked, document["recommended"]):
+        cells = "  ".join(f"{percent(_best(success[truth, n])):>11}" for truth in truths)
+        m, s = type_m[reference, n], type_s[truths[min(1, len(truths) - 1)], n]
+        over = "" if m["value"] is None else f"{100.0 * (_best(m) - 1.0):.0f}%"
+        wrong = "" if s["value"] is None else percent(_best(s))
+        half = _best(width[reference, n]) / 2.0 * scale
+        mark = ">" if n == document["recommended"] else " "
+        n1, n2 = success[truths[0], n]["n1"], success[truths[0], n]["n2"]
+        treated = document["scenario"]["treated"]
+        lines.append(
+            f"{mark} {n:>5}  {treated * n1 + n2:>5}{cells}   {over:>10}  {wrong:>5}  {half:>12.3g}"
+        )
+    return lines
+
+
+def _shown(sizes: list[int], marked: set[int], recommended: int | None) -> list[int]:
+    """At most a dozen sizes: the required ones, and an even choice of the others."""
+    if len(sizes) <= _TABLE_ROWS:
+        return sizes
+    keep = {n for n in sizes if n in marked or n == recommended}
+    others = [n for n in sizes if n not in keep]
+    room = max(2, _TABLE_ROWS - len(keep))
+    step = max(1, -(-len(others) // room))
+    return sorted(keep | set(others[::step]))
+
+
+def _exactness(document: Mapping[str, Any]) -> list[str]:
+    rows = [row for row in document["performance"]
+            if row["measure"] in ("success", "power") and row["exact"] is not None]  # fmt: skip
+    if not rows:
+        return []
+    away = max(abs(row["value"] - row["exact"]) for row in rows)
+    reps = rows[0]["n_sim"]
+    return paragraph(
+        f"Chances are exact; {reps:,} simulated experiments per size and truth are at most "
+        f"{100.0 * away:.2f} points away.",
+        "  ",
+    )
+
+
+def _required(document: Mapping[str, Any], truths: list[str]) -> list[str]:
+    rows = document["required"]
+    targets = list(dict.fromkeys(row["target"] for row in rows))
+    head = "  Required per group".ljust(30) + "".join(f"{percent(t):>9}" for t in targets)
+    lines = [f"{head}{'ceiling':>9}   effect 1/4 and 1/2 smaller, {percent(targets[0])}"]
+    for name in dict.fromkeys(row["truth"] for row in rows if row["truth"] != "discounted"):
+        own = [row for row in rows if row["truth"] == name]
+        base = {row["target"]: row for row in own if row["shrink"] == 0.0}
+        cells = "".join(f"{_size(base[t]):>9}" for t in targets)
+        ceiling = percent(base[targets[0]]["ceiling"])
+        smaller = [row for row in own if row["shrink"] > 0.0 and row["target"] == targets[0]]
+        text = "   ".join(_size(row) for row in smaller if row["shrink"] in (0.25, 0.5))
+        extra = [f"{row['shrink']:.0%}: {_size(row)}" for row in smaller
+                 if row["shrink"] not in (0.25, 0.5)]  # fmt: skip
+        lines.append(
+            f"  {_NAMES[name]:<28}{cells}{ceiling:>9}   {'   '.join([text, *extra])}".rstrip()
+        )
+    return lines
+
+
+def _size(row: Mapping[str, Any]) -> str:
+    return "never" if row["n"] is None else str(row["n"])
+
+
+def _curve(document: Mapping[str, Any], truths: list[str]) -> list[str]:
+    success = _values(document, "success")
+    sizes = sorted({n for _, n in success})
+    sizes = [n for n in sizes if n <= max(60, sizes[0])]
+    if len(sizes) < 3:
+        return []
+    lines = {_MARKS[t]: [_best(success[t, n]) for n in sizes] for t in truths}
+    names = ", ".join(f"{_MARKS[t]} {_NAMES[t]}" for t in truths)
+    return [f"  Chance of a significant benefit ({names})", *curve(sizes, lines, height=6), ""]
+
+
+def command_line(document: Mapping[str, Any]) -> str:
+    """The command that repeats a run: every option that is not at its default."""
+    scenario = document["scenario"]
+    words = ["planner", document["command"]]
+    for name, value in scenario.items():
+        if value == scenario_default(name) or value is None or value == []:
+            continue
+        flag = "--" + name.replace("_", "-")
+        repeated = name in ("target", "shrink", "reading")
+        values = value if isinstance(value, list) else [value]
+        if repeated:
+            words += [word for item in values for word in (flag, str(item))]
+        else:
+            words += [flag, ",".join(str(item) for item in values)]
+    return " ".join(shlex.quote(word) for word in words)
+
+
+def scenario_default(name: str) -> Any:
+    """Default of an option, to leave it out of a command line; the seed is always shown."""
+    return {
+        "target": [0.8, 0.9], "plan_for": "new-lab", "cluster": "none", "test": "student",
+        "alpha": 0.05, "sides": "two", "allocation": "1:1", "treated": 1, "attrition": 0.0,
+        "margin": "raw", "reps": 100_000, "prior": "uniform",
+    }.get(name)  # fmt: skip

@@ -1,0 +1,47 @@
+"""Plain text for a terminal of 80 columns: paragraphs, a text curve, nothing statistical."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+
+WIDTH = 79
+
+
+def paragraph(text: str, first: str = "", rest: str | None = None) -> list[str]:
+    """Wrapped lines with a hanging indent."""
+    rest = " " * len(first) if rest is None else rest
+    return textwrap.wrap(
+        text, WIDTH, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False,
+        break_long_words=False,
+    )  # fmt: skip
+
+
+def curve(
+    x: Sequence[float], lines: dict[str, Sequence[float]], height: int = 8, width: int = 60
+) -> list[str]:
+    """Curves of chances (0 to 1) over x, x evenly spaced; each drawn with its own letter."""
+    grid = [[" "] * width for _ in range(height + 1)]
+    columns = [round(i * (width - 1) / max(1, len(x) - 1)) for i in range(len(x))]
+    for mark, y in lines.items():
+        for column in range(width):
+            at = next((i for i in range(len(x) - 1) if columns[i + 1] >= column), 0)
+            span = columns[at + 1] - columns[at] if len(x) > 1 else 1
+            share = (column - columns[at]) / span if span else 0.0
+            value = y[at] + share * (y[min(at + 1, len(x) - 1)] - y[at])
+            row = height - round(height * min(1.0, max(0.0, value)))
+            if grid[row][column] == " ":
+                grid[row][column] = mark
+    out = []
+    for row, cells in enumerate(grid):
+        label = f"{100 * (height - row) // height:3d}%" if row % 2 == 0 else "    "
+        out.append(f"  {label} |{''.join(cells)}".rstrip())
+    out.append("       +" + "-" * width)
+    ticks = [" "] * (width + 6)
+    for i, value in enumerate(x):
+        text = str(value)
+        start = columns[i]
+        if all(cell == " " for cell in ticks[max(0, start - 1) : start + len(text) + 1]):
+            ticks[start : start + len(text)] = text
+    out.append("        " + "".join(ticks).rstrip() + "  per group")
+    return out

@@ -1,0 +1,205 @@
+"""Answers and warnings in plain words, from numbers that are already there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from planner.reports.measures import NEW_LAB, percent
+
+
+def test_words(design: Any) -> str:
+    """The test in a few words."""
+    name = {"student": "Student t", "welch": "Welch t"}[design.test]
+    sides = "two-sided" if design.sides == "two" else f"one-sided ({design.sides})"
+    alpha = f"alpha {design.alpha:g}"
+    if design.treated > 1:
+        alpha += f" over {design.treated} comparisons"
+    margin = ""
+    if design.sesoi is not None:
+        margin = f", against a smallest effect of interest of {design.sesoi:g} SDs"
+        margin += "" if design.margin == "raw" else " (standardized)"
+    return f"{name}, {sides}, {alpha}{margin}"
+
+
+def power_headline(facts: Mapping[str, Any]) -> str:
+    """What the page is about, and where its numbers come from."""
+    analysis = facts["analysis"]
+    start = "One new experiment, treatment against control"
+    if facts["calibration"] is None:
+        scenario = facts["command_scenario"]
+        return f"{start}. True effect given by hand: mu {scenario['mu']:g}, tau {scenario['tau']:g}."
+    spread = f"[{analysis.ci.lower}, {analysis.ci.upper}]" if analysis.ci else f"SE {analysis.se}"
+    return (
+        f"{start}: {analysis.title}. From {analysis.review}: {analysis.k} comparisons, "
+        f"effect size {analysis.g} {spread}, {analysis.heterogeneity_kind} "
+        f"{analysis.heterogeneity}."
+    )
+
+
+def power_answer(facts: Mapping[str, Any]) -> str:
+    """The answer of `planner power`, in up to four sentences."""
+    if facts["animals"] is not None:
+        return _animals_answer(facts)
+    row, target = facts["recommended"], facts["targets"][0]
+    lab = NEW_LAB[facts["plan_for"]]
+    if row is None:
+        return _no_plan_answer(facts, lab)
+    design = facts["design"]
+    n, n2 = design.groups(row["n"])
+    sentences = [
+        f"Plan {_groups(n, n2)} ({row['animals']} in all{_ordered(row)}). "
+        f"{_capital(lab)} then has {_a(target)} {percent(target)} chance of a significant "
+        f"benefit ({test_words(design)})."
+    ]
+    average = _row(facts, "pooled", target)
+    if average and average["n"] is not None and average["n"] < row["n"]:
+        sentences.append(
+            f"{average['n']} per group would do only if your laboratory is exactly average."
+        )
+    if row["ceiling"] < 0.995:
+        sentences.append(f"No group size gives {lab} more than {percent(row['ceiling'])}.")
+    return " ".join(sentences)
+
+
+def _no_plan_answer(facts: Mapping[str, Any], lab: str) -> str:
+    target, design = facts["targets"][0], facts["design"]
+    average = _row(facts, "pooled", target)
+    wanted = _row(facts, facts["plan_for"], target)
+    if average and average["n"] is not None and average["n"] <= 3 and design.sesoi is None:
+        g = abs(facts["analysis"].g.number)
+        return (
+            f"No plan: with an effect size of {g:g}, {average['n']} animals per group are enough "
+            "for a significant result, which tests nothing worth knowing. Ask for an effect that "
+            "would matter (--sesoi 2), or when the effect is gone. An effect size near 5 often "
+            "means that standard errors were read as SDs: check the studies first."
+        )
+    ceiling = wanted["ceiling"] if wanted else 0.0
+    if design.sides != "two" and ceiling == 0.0:
+        return (
+            f"No plan: a one-sided test ({design.sides}) cannot show a benefit here, which lies "
+            "on the other side."
+        )
+    helps = "Another laboratory, repeated measures or a smaller question help more than animals."
+    if wanted is None or wanted["n"] is None:
+        return (
+            f"No group size gives {lab} {_a(target)} {percent(target)} chance of a significant "
+            f"benefit: the most is {percent(ceiling)}, because elsewhere the true effect is too "
+            f"small or reversed. {helps}"
+        )
+    return (
+        f"No sensible group size: {wanted['n']} per group ({wanted['animals']} animals) would be "
+        f"needed for {lab} to have {_a(target)} {percent(target)} chance of a significant "
+        f"benefit. {helps}"
+    )
+
+
+def _animals_answer(facts: Mapping[str, Any]) -> str:
+    design, n = facts["design"], facts["sizes"][0]
+    lab = NEW_LAB[facts["plan_for"]]
+    truth = "new-lab" if facts["plan_for"] == "discounted" else facts["plan_for"]
+    lab = NEW_LAB[truth]
+    success = next(
+        row for row in facts["rows"] if row["measure"] == "success" and row["truth"] == truth
+    )
+    chance = success["exact"] if success["exact"] is not None else success["value"]
+    n1, n2 = design.groups(n)
+    sentence = (
+        f"With {facts['animals']} animals, {_groups(n1, n2)} can be analysed: {lab} has "
+        f"{_a(chance)} {percent(chance)} chance of a significant benefit ({test_words(design)})."
+    )
+    found = [row for row in facts["rows"] if row["measure"] == "mde" and row["value"] is not None]
+    parts = [f"{row['value']:.2f} SDs{_in_unit(row['value'], facts)} with {percent(row['target'])}"
+             for row in found]  # fmt: skip
+    if parts:
+        sentence += f" The smallest true effect it finds is {', '.join(parts)} chance."
+    return sentence
+
+
+def power_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
+    """What to know before using the answer; each ends in a command or a number."""
+    analysis, calibration = facts["analysis"], facts["calibration"]
+    found: list[tuple[str, str]] = []
+    if calibration is None:
+        return []
+    name = _option(facts)
+    target = facts["targets"][0]
+    printed, average = _row(facts, "as-printed", target), _row(facts, "pooled", target)
+    mu = calibration.mu * analysis.sign
+    if calibration.status == "boundary":
+        found.append((
+            "boundary",
+            "The published heterogeneity is no more than chance gives: laboratories are taken "
+            f"to be alike, but a between-laboratory SD up to {calibration.tau_limit:.2f} would "
+            "also fit.",
+        ))  # fmt: skip
+    if printed and printed["n"] is not None and average and average["n"] is not None:
+        found.append((
+            "calibrated",
+            f"The plan uses a mean effect size of {mu:.2f}, not the printed {analysis.g}: pooling "
+            f"small groups pulls the average down. As printed, an average lab needs "
+            f"{printed['n']} per group instead of {average['n']}.",
+        ))  # fmt: skip
+    days = sorted({float(row["delay"]) for row in analysis.comparisons
+                   if row.get("delay_unit") == "d"})  # fmt: skip
+    if len(days) > 1:
+        found.append((
+            "mixed-days",
+            f"The evidence mixes test days {days[0]:g} to {days[-1]:g} after treatment; the plan is "
+            "for an average of them, not for one day.",
+        ))  # fmt: skip
+    if any(row["truth"] == "se-read-as-sd" for row in facts["required"]):
+        wrong = _row(facts, "se-read-as-sd", target)
+        needs = "more than any number" if wrong is None or wrong["n"] is None else str(wrong["n"])
+        found.append((
+            "se-as-sd",
+            "An effect size this large often means that standard errors were read as SDs; an "
+            f"average lab would then need {needs} per group.",
+        ))  # fmt: skip
+    found += [("note", note) for note in analysis.notes]
+    if calibration.cluster == "none":
+        for level in ("lab", "study"):
+            labels = analysis.clusters.get(level)
+            if labels is not None and len(set(labels.tolist())) < analysis.k:
+                found.append((
+                    "clusters",
+                    f"{analysis.k} comparisons come from {len(set(labels.tolist()))} "
+                    f"{ {'lab': 'laboratories', 'study': 'studies'}[level]}; they are taken as "
+                    f"independent here. The other extreme: {name} --cluster {level}",
+                ))  # fmt: skip
+                break
+    return [{"code": code, "text": text} for code, text in found]
+
+
+def _option(facts: Mapping[str, Any]) -> str:
+    return f"planner power --analysis {facts['analysis'].name}"
+
+
+def _row(facts: Mapping[str, Any], truth: str, target: float) -> Mapping[str, Any] | None:
+    share = 0.25 if truth == "discounted" else 0.0
+    for row in facts["required"]:
+        if row["truth"] == truth and row["target"] == target and row["shrink"] == share:
+            return dict(row)
+    return None
+
+
+def _groups(n1: int, n2: int) -> str:
+    return f"{n1} animals per group" if n1 == n2 else f"{n1} treated and {n2} control animals"
+
+
+def _ordered(row: Mapping[str, Any]) -> str:
+    return "" if row["ordered"] == row["animals"] else f"; buy {row['ordered']}"
+
+
+def _in_unit(value: float, facts: Mapping[str, Any]) -> str:
+    if facts["sd"] is None:
+        return ""
+    return f" ({value * facts['sd']:.3g} {facts['unit'] or 'units'})"
+
+
+def _a(p: float) -> str:
+    return "an" if percent(p).lstrip(">").startswith(("8", "11%", "18%")) else "a"
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]

@@ -1,0 +1,478 @@
+"""One new two-arm experiment: its chance of success by group size, and the size it needs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from planner.calibration import Calibration, calibrate
+from planner.designs import Design
+from planner.errors import InputError, unknown
+from planner.results import Result, performance_row, provenance
+
+if TYPE_CHECKING:
+    from planner.published import Analysis
+    from sims.exact import Student
+
+DEFAULT_N = (4, 6, 8, 10, 12, 16, 20, 24, 32)
+DEFAULT_TARGETS = (0.8, 0.9)
+DEFAULT_REPS = 100_000
+SHRINK = (0.0, 0.25, 0.5)
+PLAN_FOR = ("new-lab", "pooled", "assurance", "discounted")
+LARGEST_RECOMMENDED = 50  # per group; beyond it something else helps more than animals
+LARGEST_TABLE_N = 2000  # required sizes above it are not simulated unless asked for
+TRIVIAL_N = 3  # a test against zero that needs no more is no plan
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """Equally likely truths (mu, tau), benefit positive, under one name."""
+
+    name: str
+    mu: np.ndarray
+    tau: np.ndarray
+
+    @classmethod
+    def point(cls, name: str, mu: float, tau: float) -> Truth:
+        return cls(name, np.array([float(mu)]), np.array([float(tau)]))
+
+    def shrunk(self, share: float) -> Truth:
+        """The same with mean effects smaller by a share; laboratories differ as before."""
+        return Truth(self.name, self.mu * (1.0 - share), self.tau)
+
+    def success(self, test: Student) -> float:
+        """Exact P(significant for benefit)."""
+        return float(np.mean(test.benefit(self.mu, self.tau**2)))
+
+    def power(self, test: Student) -> float:
+        """Exact P(significant in either direction)."""
+        return self.success(test) + float(np.mean(test.harm(self.mu, self.tau**2)))
+
+    def draws_se(self, test: Student) -> float | None:
+        """Standard error of `success` because the truths are a sample of draws."""
+        if len(self.mu) == 1:
+            return None
+        return float(np.std(test.benefit(self.mu, self.tau**2)) / math.sqrt(len(self.mu)))
+
+    def ceiling(self, design: Design, test: Student) -> float:
+        """Limit of `success` as n grows: the chance that theta exceeds the margin."""
+        from scipy.special import ndtr
+
+        if math.isinf(test.design.upper):
+            return 0.0
+        beyond = self.mu - (design.sesoi or 0.0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            score = np.where(self.tau > 0.0, beyond / self.tau, np.sign(beyond) * np.inf)
+        # At theta equal to the margin the test rejects at its own level.
+        limit = np.where((self.tau == 0.0) & (beyond == 0.0), design.tail, ndtr(score))
+        return float(np.mean(limit))
+
+
+def power(
+    analysis: Analysis | None = None,
+    *,
+    n: Iterable[int] | None = None,
+    target: float | Sequence[float] = DEFAULT_TARGETS,
+    truth: Calibration | None = None,
+    mu: float | None = None,
+    tau: float | None = None,
+    plan_for: str = "new-lab",
+    test: str = "student",
+    alpha: float = 0.05,
+    sides: str = "two",
+    allocation: tuple[int, int] = (1, 1),
+    treated: int = 1,
+    attrition: float = 0.0,
+    sesoi: float | None = None,
+    margin: str = "raw",
+    shrink: Sequence[float] = (),
+    animals: int | None = None,
+    sd: float | None = None,
+    unit: str | None = None,
+    cluster: str = "none",
+    reps: int | None = None,
+    mcse: float | None = None,
+    seed: int = 1,
+    jobs: int | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Result:
+    """Chance of success of one new two-arm experiment over n per group, and the n it needs.
+
+    Parameters
+    ----------
+    analysis : published meta-analysis to plan from; or give `mu` and `tau` instead
+    n : group sizes to show (of a treated group)
+    target : target chances of success
+    truth : a calibration to use instead of calculating one
+    mu, tau : the truth by hand: the laboratory's effect is N(mu, tau^2), in SDs
+    plan_for : which truth the recommended n is for
+    shrink : further shares by which the true effect may be smaller than calibrated
+    animals : number of animals in all (bought, if some are lost), instead of `n`
+    sd, unit : the outcome's SD and unit, to show differences in them
+    reps, mcse : replicates per group size, or the largest Monte Carlo SE wanted
+    seed, jobs : of the simulation; jobs changes no number
+    the others : see `planner.designs.Design`
+
+    Returns
+    -------
+    Result, with rows for the measures success, power, type_s, type_m, ci_width, mde.
+
+    Raises
+    ------
+    InputError : a value that is out of range or contradicts another.
+    """
+    targets = tuple(target) if isinstance(target, Iterable) else (float(target),)
+    _check(targets, shrink, mu, tau, analysis, plan_for, animals, n, sd, unit)
+    reps = _replications(reps, mcse)
+    by_hand = mu is not None
+    sign = (1 if mu is None or mu >= 0.0 else -1) if by_hand else _sign(analysis)
+    design = Design(
+        test=test, alpha=alpha, sides=sides, allocation=allocation, treated=treated,
+        attrition=attrition, sesoi=sesoi, margin=margin, sign=sign,
+    )  # fmt: skip
+    calibration: Calibration | None = None
+    if by_hand:
+        truths = [Truth.point("given", abs(float(mu or 0.0)), float(tau or 0.0))]
+        plan_for = "given"
+    else:
+        assert analysis is not None
+        calibration = truth or calibrate(analysis, cluster=cluster, jobs=jobs, progress=progress)
+        truths = _truths(calibration, sign)
+    questions = Questions(design, truths, calibration, analysis)
+    shares = tuple(dict.fromkeys((*SHRINK, *shrink)))
+    required = questions.required(targets, shares, plan_for)
+    recommended = _recommend(required, questions, targets[0], plan_for)
+    for row in required:
+        row["recommended"] = row is recommended
+    sizes = _sizes(n, animals, design, required)
+    rows = simulate(design, truths, sizes, reps, seed, jobs, progress)
+    if animals is not None:
+        rows += [questions.mde(sizes[0], goal) for goal in targets]
+    scenario = {
+        "analysis": None if by_hand or analysis is None else analysis.name,
+        "evidence": None, "reading": [], "n": list(sizes) if n is not None else None,
+        "target": list(targets), "plan_for": None if by_hand else plan_for,
+        "cluster": cluster, "test": test, "alpha": alpha, "sides": sides,
+        "allocation": f"{allocation[0]}:{allocation[1]}", "treated": treated,
+        "attrition": attrition, "sesoi": sesoi, "margin": margin, "shrink": list(shrink),
+        "animals": animals, "sd": sd, "unit": unit, "mu": mu, "tau": tau,
+        "reps": reps, "seed": seed,
+    }  # fmt: skip
+    from planner.reports.figures import power_curve, required_bars
+    from planner.reports.wording import power_answer, power_headline, power_warnings
+
+    facts = {
+        "design": design, "analysis": analysis, "calibration": calibration, "targets": targets,
+        "plan_for": plan_for, "required": required, "recommended": recommended,
+        "sizes": sizes, "rows": rows, "animals": animals, "sd": sd, "unit": unit,
+        "questions": questions, "command_scenario": scenario,
+    }  # fmt: skip
+    return Result(
+        command="power",
+        answer=power_answer(facts),
+        warnings=power_warnings(facts),
+        scenario=scenario,
+        truth=_truth_fields(calibration, mu, tau),
+        performance=rows,
+        required_rows=required,
+        recommended=None if recommended is None else recommended["n"],
+        provenance=provenance(seed, **({} if analysis is None else {"evidence": analysis.digest})),
+        extra={"headline": power_headline(facts)},
+        figures={"power": power_curve, "required": required_bars},
+    )
+
+
+def _check(targets, shrink, mu, tau, analysis, plan_for, animals, n, sd, unit) -> None:
+    if not targets:
+        raise InputError("--target needs at least one value, such as 0.8")
+    for goal in targets:
+        if not 0.0 < goal < 1.0:
+            raise InputError(f"--target {goal:g}; accepted: above 0 and below 1, such as 0.8")
+    for share in shrink:
+        if not 0.0 <= share < 1.0:
+            raise InputError(f"--shrink {share:g}; accepted: 0 to below 1, such as 0.25")
+    if (mu is None) != (tau is None):
+        raise InputError("--mu and --tau go together: give both, or --analysis")
+    if mu is None and analysis is None:
+        raise InputError("nothing to plan from: give --analysis NAME, or --mu and --tau")
+    if mu is not None and not math.isfinite(mu):
+        raise InputError(f"--mu {mu}; accepted: a number, in SDs")
+    if tau is not None and not 0.0 <= tau < math.inf:
+        raise InputError(f"--tau {tau}; accepted: 0 or more, in SDs")
+    if plan_for not in PLAN_FOR:
+        raise unknown("--plan-for", plan_for, PLAN_FOR)
+    if animals is not None and n is not None:
+        raise InputError("--animals and --n answer different questions: give one of them")
+    if sd is not None and not 0.0 < sd < math.inf:
+        raise InputError(f"--sd {sd}; accepted: above 0, in the outcome's unit")
+    if unit is not None and sd is None:
+        raise InputError("--unit needs --sd: the outcome's SD in that unit")
+
+
+def _replications(reps: int | None, mcse: float | None) -> int:
+    if reps is not None and mcse is not None:
+        raise InputError("--reps and --mcse say the same twice: give one of them")
+    if mcse is not None:
+        if not 1e-5 <= mcse <= 0.5:
+            raise InputError(f"--mcse {mcse:g}; accepted: 0.00001 to 0.5")
+        # The largest standard error of a proportion, at one half.
+        return math.ceil(0.25 / mcse**2 - 1e-6)
+    reps = DEFAULT_REPS if reps is None else reps
+    if not 2 <= reps <= 10_000_000_000:
+        raise InputError(f"--reps {reps}; accepted: 2 to 10000000000")
+    return reps
+
+
+def _sign(analysis: Analysis | None) -> int:
+    return 1 if analysis is None else analysis.sign
+
+
+def _truths(calibration: Calibration, sign: int) -> list[Truth]:
+    mu, tau = sign * calibration.mu, calibration.tau
+    return [
+        Truth.point("pooled", mu, 0.0),
+        Truth.point("new-lab", mu, tau),
+        Truth("assurance", sign * calibration.draws_mu, calibration.draws_tau),
+    ]
+
+
+def _truth_fields(
+    calibration: Calibration | None, mu: float | None, tau: float | None
+) -> Mapping[str, Any]:
+    if calibration is not None:
+        return calibration.fields()
+    return {"source": "given", "mu": mu, "tau": tau, "mu_lb": None, "mu_ub": None,
+            "tau_lb": None, "tau_ub": None}  # fmt: skip
+
+
+def _sizes(n, animals: int | None, design: Design, required: list[dict[str, Any]]) -> list[int]:
+    if animals is not None:
+        return [design.largest_n(animals)]
+    if n is not None:
+        sizes = sorted({int(m) for m in n})
+        if not sizes or sizes[0] < 2:
+            raise InputError("--n: a group needs at least 2 animals, such as --n 4:20:2")
+        return sizes
+    found = [row["n"] for row in required if row["n"] is not None and row["shrink"] == 0.0]
+    return sorted({*DEFAULT_N, *(m for m in found if m <= LARGEST_TABLE_N)})
+
+
+class Questions:
+    """Exact answers about one design: required sizes, ceilings, the smallest effect found."""
+
+    def __init__(
+        self,
+        design: Design,
+        truths: list[Truth],
+        calibration: Calibration | None,
+        analysis: Analysis | None,
+    ) -> None:
+        self.design = design
+        self.truths = {truth.name: truth for truth in truths}
+        self.calibration, self.analysis = calibration, analysis
+        self.exact = cache(design.exact)
+
+    def required(
+        self, targets: Sequence[float], shares: Sequence[float], plan_for: str
+    ) -> list[dict[str, Any]]:
+        """Rows of required n, for every truth, target and share of shrinkage."""
+        rows = []
+        for goal in targets:
+            for truth in self.truths.values():
+                for share in shares:
+                    if truth.name != "assurance" or share == 0.0 or plan_for == "assurance":
+                        rows.append(self._required_row(goal, truth.shrunk(share), share))
+            for named, truth in self._named_truths().items():
+                rows.append(self._required_row(goal, truth, 0.0, named))
+            if self.calibration is not None:
+                # What if the literature flatters? A quarter off, in a new laboratory.
+                discounted = self.truths["new-lab"].shrunk(0.25)
+                rows.append(self._required_row(goal, discounted, 0.25, "discounted"))
+        return rows
+
+    def _named_truths(self) -> dict[str, Truth]:
+        if self.analysis is None or self.calibration is None:
+            return {}
+        g = abs(self.analysis.g.number)
+        named = {"as-printed": Truth.point("as-printed", g, 0.0)}
+        if self.calibration.mu * self.analysis.sign > 3.0:
+            mu = abs(self.calibration.mu) / math.sqrt(self.analysis.sizes.median)
+            named["se-read-as-sd"] = Truth.point("se-read-as-sd", mu, 0.0)
+        return named
+
+    def _required_row(
+        self, goal: float, truth: Truth, share: float, name: str | None = None
+    ) -> dict[str, Any]:
+        n = self.smallest_n(truth, goal)
+        low, high = self._interval(truth, goal, n)
+        ceiling = truth.ceiling(self.design, self.exact(2))
+        return {
+            "target": goal, "truth": name or truth.name, "measure": "success", "shrink": share,
+            "question": None, "n": n, "ci_lb": low, "ci_ub": high, "reached": n is not None,
+            "ceiling": ceiling, "animals": None if n is None else self.design.animals(n),
+            "ordered": None if n is None else self.design.ordered(n), "recommended": False,
+        }  # fmt: skip
+
+    def smallest_n(self, truth: Truth, goal: float) -> int | None:
+        """Smallest n per treated group whose exact chance of success reaches the goal."""
+        from sims.search import smallest_n
+
+        if goal >= truth.ceiling(self.design, self.exact(2)):
+            return None
+        guess = smallest_n(lambda n: self._rough_success(truth, n), goal, 2, 8)
+        if guess is None:
+            return None
+        return smallest_n(lambda n: truth.success(self.exact(n)), goal, 2, guess)
+
+    def _rough_success(self, truth: Truth, n: int) -> float:
+        """Normal approximation, to start the exact search close to its end."""
+        from scipy.special import ndtr
+
+        row = self.exact(n).design
+        df = row.n1 + row.n2 - 2.0
+        sd = np.sqrt(row.se**2 * (1.0 + 2.0 / df) + truth.tau**2)
+        critical = row.se * (2.0 if self.design.test == "welch" else row.upper)
+        return float(np.mean(ndtr((truth.mu - row.margin - critical) / sd)))
+
+    def _interval(self, truth: Truth, goal: float, n: int | None) -> tuple[int | None, int | None]:
+        """95% interval of a required n that rests on a sample of draws."""
+        if n is None or len(truth.mu) == 1:
+            return None, None
+        se = truth.draws_se(self.exact(n)) or 0.0
+        low = self.smallest_n(truth, max(1e-9, goal - 1.96 * se))
+        return low, self.smallest_n(truth, min(1.0 - 1e-9, goal + 1.96 * se))
+
+    def mde(self, n: int, goal: float) -> dict[str, Any]:
+        """Smallest true effect of the laboratory found with the goal's chance, in SDs."""
+        from sims.search import solve_increasing
+
+        test = self.exact(n)
+        if math.isinf(test.design.upper):
+            value = None
+        else:
+            value = solve_increasing(lambda delta: float(test.benefit(delta)), goal, 2.0)
+        n1, n2 = self.design.groups(n)
+        measure = {"measure": "mde", "value": value, "exact": value}
+        return performance_row(measure, n=n, n1=n1, n2=n2, target=goal)
+
+
+def _recommend(
+    required: list[dict[str, Any]], questions: Questions, goal: float, plan_for: str
+) -> dict[str, Any] | None:
+    """The row to follow; None where no sensible group size answers the question."""
+    if questions.design.sesoi is None and questions.calibration is not None:
+        trivial = questions.smallest_n(questions.truths["pooled"], goal)
+        if trivial is not None and trivial <= TRIVIAL_N:
+            return None
+    for row in required:
+        wanted = row["shrink"] == (0.25 if plan_for == "discounted" else 0.0)
+        if row["target"] == goal and row["truth"] == plan_for and wanted:
+            fits = row["n"] is not None and row["n"] <= LARGEST_RECOMMENDED
+            return row if fits else None
+    return None
+
+
+def simulate(
+    design: Design,
+    truths: Sequence[Truth],
+    sizes: Sequence[int],
+    reps: int,
+    seed: int,
+    jobs: int | None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> list[dict[str, Any]]:
+    """Performance rows of every truth and size; all share their random numbers."""
+    from sims.chi import inverse_sd_tables
+    from sims.engine import default_jobs, run_tally
+    from sims.lanes.experiments import N_SUMS, tally_student, tally_welch
+    from sims.streams import scenario_key
+
+    tests = [design.exact(n) for n in sizes]
+    designs = np.array([test.design for test in tests])
+    key, word = scenario_key("two-arm"), np.uint64(seed)
+    rows = []
+    for truth in truths:
+        mu, tau2 = truth.mu, truth.tau**2
+        if design.test == "welch":
+            df = (designs[:, :2] - 1.0).ravel()
+            sd_tables, quantiles = inverse_sd_tables(df), _quantile_tables(design, tests)
+
+            def tally(first: int, count: int, out: np.ndarray) -> None:
+                tally_welch(
+                    word,
+                    key,
+                    first,
+                    count,
+                    mu,
+                    tau2,
+                    designs,
+                    sd_tables,
+                    quantiles,
+                    out,  # noqa: B023
+                )
+        else:
+            sd_tables = inverse_sd_tables(designs[:, 0] + designs[:, 1] - 2.0)
+
+            def tally(first: int, count: int, out: np.ndarray) -> None:
+                tally_student(word, key, first, count, mu, tau2, designs, sd_tables, out)  # noqa: B023
+
+        def report(done: int, name: str = truth.name) -> None:
+            if progress is not None:
+                progress(f"simulating, {name}", done, reps)
+
+        sums = run_tally(tally, reps, (len(sizes), N_SUMS), jobs or default_jobs(), report)
+        for n, exact, row in zip(sizes, tests, sums, strict=True):
+            rows += _rows(design, truth, n, exact, row, reps)
+    return rows
+
+
+def _quantile_tables(design: Design, tests: Sequence[Student]) -> np.ndarray:
+    from sims.exact import welch_quantile
+    from sims.tables import fit_table
+
+    tables = []
+    for test in tests:
+        for level in (design.tail, design.level / 2.0):
+            tables.append(
+                fit_table(lambda x, t=test, p=level: welch_quantile(x, t.design, p), 0.0, 1.0, 64)
+            )
+    return np.stack(tables)
+
+
+def _rows(design, truth: Truth, n: int, exact: Student, sums: np.ndarray, reps: int) -> list[dict]:
+    from sims.lanes.experiments import SUMS
+    from sims.performance import mean, proportion, ratio_of_means
+
+    s = dict(zip(SUMS, (float(x) for x in sums), strict=True))
+    significant = s["benefit"] + s["harm"]
+    n_significant = int(significant)
+    point = len(truth.mu) == 1
+    mu, tau2 = float(truth.mu[0]), float(truth.tau[0] ** 2)
+    no_effect = point and mu == 0.0 and tau2 == 0.0
+    measures = [
+        (proportion("success", s["benefit"], reps), truth.success(exact)),
+        (proportion("power", significant, reps), truth.power(exact)),
+    ]
+    type_s = proportion("type_s", s["wrong_sign"], n_significant)
+    type_m = ratio_of_means(
+        "type_m", s["abs_g"], s["abs_g_sq"], s["abs_theta"], s["abs_theta_sq"], s["abs_product"],
+        n_significant,
+    )  # fmt: skip
+    if no_effect:
+        # Neither a wrong direction nor an overstatement exists where there is no effect.
+        empty = {"mcse": math.nan, "ci_lb": math.nan, "ci_ub": math.nan, "value": math.nan}
+        type_s, type_m = type_s._replace(n_hit=None, **empty), type_m._replace(**empty)
+    measures.append((type_s, exact.type_s(mu, tau2) if point else None))
+    measures.append((type_m, exact.type_m(mu, tau2) if point else None))
+    width = mean("ci_width", s["width"], s["width_sq"], reps)
+    measures.append((width, exact.ci_width()))
+    n1, n2 = design.groups(n)
+    return [
+        performance_row({**m._asdict(), "exact": value}, truth=truth.name, n=n, n1=n1, n2=n2)
+        for m, value in measures
+    ]

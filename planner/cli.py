@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
-import click
 import typer
 from typer.core import TyperGroup
 
 from planner._version import __version__
 from planner.errors import InputError, unknown
+
+# Typer may carry its own copy of click: its usage errors are reached through typer's names.
+USAGE_ERROR: Any = typer.BadParameter.__base__
 
 # Commands by the question they answer; each is imported only when it runs.
 COMMANDS = {
@@ -33,10 +35,10 @@ Examples:
 class Commands(TyperGroup):
     """Loads a command when it is asked for, so that --help needs none of them."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: typer.Context) -> list[str]:
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> Any:
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:
         if cmd_name not in COMMANDS:
             raise unknown("command", cmd_name, COMMANDS)
         module = import_module(f"planner.commands.{cmd_name}")
@@ -44,7 +46,7 @@ class Commands(TyperGroup):
         command.name = cmd_name
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: typer.Context, formatter: Any) -> None:
         for question in dict.fromkeys(question for question, _ in COMMANDS.values()):
             with formatter.section(question):
                 rows = [(name, text) for name, (asked, text) in COMMANDS.items()
@@ -86,10 +88,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except InputError as error:
         return _fail(str(error), 2)
-    except click.UsageError as error:
+    except USAGE_ERROR as error:
         hint = f"\nHelp: {error.ctx.command_path} --help" if error.ctx is not None else ""
         return _fail(error.format_message().replace("\n", " ") + hint, 2)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted", 130)
     except BrokenPipeError:
         # The reader of a pipe has seen enough; Python must not complain when it flushes.

@@ -109,13 +109,13 @@ class Design:
 
     def two_arm(self, n: int) -> TwoArm:
         """The experiment as numbers, with benefit positive, for kernels and exact values."""
-        from sims.effects import correction_exact
+        from sims.effects import exact_correction
         from sims.exact import t_quantile
         from sims.types import TwoArm
 
         n1, n2 = self.groups(n)
         df, se = n1 + n2 - 2, sqrt(1.0 / n1 + 1.0 / n2)
-        j = correction_exact(float(df))
+        j = exact_correction(float(df))
         margin = self.sesoi or 0.0
         benefit_side, harm_side = self._sides()
         if self.test == "welch":

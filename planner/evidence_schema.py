@@ -205,7 +205,8 @@ class SizesTable(Table):
     @model_validator(mode="after")
     def _complete(self) -> SizesTable:
         summary = [table is not None for table in (self.median, self.range)]
-        complete = not any(summary) if self.sizes is not None else all(summary)
+        alone = not any(summary) and self.mean is None
+        complete = alone if self.sizes is not None else all(summary)
         if not complete:
             text = "accepted: either median and range, or a list with one size per study"
             raise PydanticCustomError("refused", "{text}", {"text": text})

@@ -160,6 +160,13 @@ class Analysis:
         assert self.se is not None  # files without either are refused
         return self.se.number
 
+    def clustered(self, level: str) -> bool:
+        """Whether some comparisons share a cluster; always true for ``"none"``."""
+        if level == "none":
+            return True
+        labels = self.clusters.get(level)
+        return labels is not None and len(set(labels.tolist())) < self.k
+
     @property
     def delays(self) -> tuple[float, ...]:
         """Time from dosing to test of each comparison, in the `delay_unit` of the rows."""

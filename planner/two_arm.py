@@ -49,9 +49,9 @@ class Truth:
         """Exact P(significant for benefit)."""
         return float(np.mean(test.benefit(self.mu, self.tau**2)))
 
-    def power(self, test: Student) -> float:
-        """Exact P(significant in either direction)."""
-        return self.success(test) + float(np.mean(test.harm(self.mu, self.tau**2)))
+    def harm(self, test: Student) -> float:
+        """Exact P(significant against benefit)."""
+        return float(np.mean(test.harm(self.mu, self.tau**2)))
 
     def draws_se(self, test: Student) -> float | None:
         """Standard error of `success` because the truths are a sample of draws."""
@@ -318,13 +318,14 @@ class Questions:
             "ordered": None if n is None else self.design.ordered(n), "recommended": False,
         }  # fmt: skip
 
-    def smallest_n(self, truth: Truth, goal: float) -> int | None:
+    def smallest_n(self, truth: Truth, goal: float, guess: int | None = None) -> int | None:
         """Smallest n per treated group whose exact chance of success reaches the goal."""
         from sims.search import smallest_n
 
         if goal >= truth.ceiling(self.design, self.exact(2)):
             return None
-        guess = smallest_n(lambda n: self._rough_success(truth, n), goal, 2, 8)
+        if guess is None:
+            guess = smallest_n(lambda n: self._rough_success(truth, n), goal, 2, 8)
         if guess is None:
             return None
         return smallest_n(lambda n: truth.success(self.exact(n)), goal, 2, guess)
@@ -344,8 +345,8 @@ class Questions:
         if n is None or len(truth.mu) == 1:
             return None, None
         se = truth.draws_se(self.exact(n)) or 0.0
-        low = self.smallest_n(truth, max(1e-9, goal - 1.96 * se))
-        return low, self.smallest_n(truth, min(1.0 - 1e-9, goal + 1.96 * se))
+        low = self.smallest_n(truth, max(1e-9, goal - 1.96 * se), n)
+        return low, self.smallest_n(truth, min(1.0 - 1e-9, goal + 1.96 * se), n)
 
     def mde(self, n: int, goal: float) -> dict[str, Any]:
         """Smallest true effect of the laboratory found with the goal's chance, in SDs."""
@@ -454,9 +455,10 @@ def _rows(design, truth: Truth, n: int, exact: Student, sums: np.ndarray, reps: 
     point = len(truth.mu) == 1
     mu, tau2 = float(truth.mu[0]), float(truth.tau[0] ** 2)
     no_effect = point and mu == 0.0 and tau2 == 0.0
+    success = truth.success(exact)
     measures = [
-        (proportion("success", s["benefit"], reps), truth.success(exact)),
-        (proportion("power", significant, reps), truth.power(exact)),
+        (proportion("success", s["benefit"], reps), success),
+        (proportion("power", significant, reps), success + truth.harm(exact)),
     ]
     type_s = proportion("type_s", s["wrong_sign"], n_significant)
     type_m = ratio_of_means(

@@ -12,13 +12,16 @@ from sims.kernels import kernel
 VARIANCES = {"CMA": 0, "LS": 1, "UB": 2}
 
 
-@kernel
-def correction_exact(df):
+def exact_correction(df: float) -> float:
     """Exact J(df) = Gamma(df/2) / (sqrt(df/2) Gamma((df-1)/2)).
 
     Hedges 1981, eq. 6e, doi:10.3102/10769986006002107.
     """
     return math.exp(math.lgamma(df / 2.0) - math.lgamma((df - 1.0) / 2.0)) / math.sqrt(df / 2.0)
+
+
+# Python calls the plain function: starting the compiler for it would take longer than it runs.
+correction_exact = kernel(exact_correction)
 
 
 @kernel
@@ -61,7 +64,7 @@ def exact_moments(delta: float, n1: int, n2: int, j: float | None = None) -> tup
     df = n1 + n2 - 2
     if df <= 2:
         raise ValueError("the variance of g exists from 5 animals in both groups together")
-    exact = correction_exact(float(df))
+    exact = exact_correction(float(df))
     j = exact if j is None else j
     mean = j * delta / exact
     second = j * j * df / (df - 2.0) * ((n1 + n2) / (n1 * n2) + delta * delta)

@@ -11,6 +11,7 @@ import numpy as np
 
 CHUNK = 4096
 CHUNKS_PER_TASK = 16
+_FEW_TASKS = 8  # done before a pool of threads would have started
 
 # Adds the sums of replicates first..first+count-1 to an array: (first, count, out) -> None.
 Tally = Callable[[int, int, np.ndarray], None]
@@ -33,6 +34,7 @@ def run_tally(
 ) -> np.ndarray:
     """Sums of `tally` over replicates 0..n_sim-1, in memory that does not grow with n_sim."""
     starts = range(0, n_sim, CHUNK * CHUNKS_PER_TASK)
+    jobs = 1 if len(starts) < _FEW_TASKS else jobs
     total = np.zeros(shape)
     for start, sums in zip(starts, map_ordered(_task(tally, n_sim, shape), starts, jobs), strict=True):
         total += sums

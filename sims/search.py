@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 
-from scipy.optimize import brentq
-
 N_MAX = 1_000_000  # beyond this a target counts as out of reach
 
 
@@ -42,6 +40,9 @@ def smallest_n(success: Callable[[int], float], target: float, low: int, guess: 
 
 def solve_increasing(function: Callable[[float], float], target: float, start: float) -> float:
     """x >= 0 with function(x) = target, for a function that rises from below the target."""
+    # Imported here: it takes half a second, and most plans do without.
+    from scipy.optimize import brentq
+
     high = start
     while function(high) < target:
         high *= 2.0

@@ -8,12 +8,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from planner.errors import InputError
 from planner.options import parse_readings
 
 if TYPE_CHECKING:
     from planner.published import Analysis
     from planner.results import Result
+
+
+def option(flag: str, text: str, metavar: str | None = None, **more: Any) -> Any:
+    """An option whose default stands in its text."""
+    return typer.Option(flag, help=text, metavar=metavar, show_default=False, **more)
 
 
 def find_analysis(
@@ -86,9 +93,6 @@ def printable(text: str, encoding: str | None) -> str:
 
 def option_values(ctx: Any, scenario: Path | None, command: str) -> dict[str, Any]:
     """Values of all options: what was typed, else the scenario file, else the default."""
-    import click
-    from click.core import ParameterSource
-
     values = dict(ctx.params)
     if scenario is None:
         return values
@@ -96,12 +100,12 @@ def option_values(ctx: Any, scenario: Path | None, command: str) -> dict[str, An
 
     parameters = {parameter.name: parameter for parameter in ctx.command.params}
     for name, value in read_scenario(scenario, command, values).items():
-        if ctx.get_parameter_source(name) != ParameterSource.DEFAULT:
+        if ctx.get_parameter_source(name).name != "DEFAULT":
             continue
         if isinstance(value, list) and not parameters[name].multiple:
             value = ",".join(str(item) for item in value)
         try:
             values[name] = parameters[name].type_cast_value(ctx, value)
-        except click.UsageError as error:
+        except typer.BadParameter as error:
             raise InputError(f"{scenario.name}: {name}: {error.message}") from None
     return values

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from planner.commands.common import Progress, find_analysis, option_values, put_out
+from planner.commands.common import Progress, find_analysis, option, option_values, put_out
 from planner.reports.measures import MEASURES, OTHER_WORDS, TRUTHS
 
 _WORDS = "\n".join(
@@ -26,62 +26,58 @@ app = typer.Typer(
 )
 
 
-def _option(flag: str, text: str, metavar: str | None = None, **more: Any) -> Any:
-    return typer.Option(flag, help=text, metavar=metavar, show_default=False, **more)
-
-
 @app.callback(invoke_without_command=True, help=HELP, epilog="\b\nWords:\n" + _WORDS)
 def power(
     ctx: typer.Context,
-    analysis: Annotated[str | None, _option("--analysis", "Published meta-analysis.", "NAME")] = None,
-    evidence: Annotated[Path | None, _option("--evidence", "Another review (TOML).")] = None,
+    analysis: Annotated[str | None, option("--analysis", "Published meta-analysis.", "NAME")] = None,
+    evidence: Annotated[Path | None, option("--evidence", "Another review (TOML).")] = None,
     reading: Annotated[
         list[str] | None,
-        _option("--reading", "Another reading of a contradiction.", "TOPIC=OPTION"),
+        option("--reading", "Another reading of a contradiction.", "TOPIC=OPTION"),
     ] = None,
-    mu: Annotated[float | None, _option("--mu", "Mean true effect by hand (SDs).")] = None,
-    tau: Annotated[float | None, _option("--tau", "SD between laboratories by hand.")] = None,
-    n: Annotated[str | None, _option("--n", "Sizes per treated group: 4:20:2 or 4,6,8.")] = None,
-    animals: Annotated[int | None, _option("--animals", "Animals in all, instead of --n.")] = None,
+    mu: Annotated[float | None, option("--mu", "Mean true effect by hand (SDs).")] = None,
+    tau: Annotated[float | None, option("--tau", "SD between laboratories by hand.")] = None,
+    n: Annotated[str | None, option("--n", "Sizes per treated group: 4:20:2 or 4,6,8.")] = None,
+    animals: Annotated[int | None, option("--animals", "Animals in all, instead of --n.")] = None,
     target: Annotated[
-        list[float] | None, _option("--target", "Target chance, repeatable [0.8 and 0.9].")
+        list[float] | None, option("--target", "Target chance, repeatable [0.8 and 0.9].")
     ] = None,
     plan_for: Annotated[
-        str, _option("--plan-for", "new-lab (default), pooled, assurance or discounted.")
+        str, option("--plan-for", "new-lab (default), pooled, assurance or discounted.")
     ] = "new-lab",
     cluster: Annotated[
-        str, _option("--cluster", "Comparisons that depend: none (default), study or lab.")
+        str, option("--cluster", "Comparisons that depend: none (default), study or lab.")
     ] = "none",
-    test: Annotated[str, _option("--test", "student (default) or welch.")] = "student",
-    alpha: Annotated[float, _option("--alpha", "Significance level [0.05].")] = 0.05,
-    sides: Annotated[str, _option("--sides", "two (default), greater or less.")] = "two",
+    test: Annotated[str, option("--test", "student (default) or welch.")] = "student",
+    alpha: Annotated[float, option("--alpha", "Significance level [0.05].")] = 0.05,
+    sides: Annotated[str, option("--sides", "two (default), greater or less.")] = "two",
     allocation: Annotated[
-        str, _option("--allocation", "Treated to control animals [1:1].")
+        str, option("--allocation", "Treated to control animals [1:1].")
     ] = "1:1",
     treated: Annotated[
-        int, _option("--treated", "Treated groups against one control; alpha is divided [1].")
+        int, option("--treated", "Treated groups against one control; alpha is divided [1].")
     ] = 1,
-    attrition: Annotated[float, _option("--attrition", "Share of animals lost [0].")] = 0.0,
+    attrition: Annotated[float, option("--attrition", "Share of animals lost [0].")] = 0.0,
     sesoi: Annotated[
-        float | None, _option("--sesoi", "Smallest effect of interest (SDs), instead of zero.")
+        float | None, option("--sesoi", "Smallest effect of interest (SDs), instead of zero.")
     ] = None,
     margin: Annotated[
-        str, _option("--margin", "Of --sesoi: raw (default) or standardized.")
+        str, option("--margin", "Of --sesoi: raw (default) or standardized.")
     ] = "raw",
     shrink: Annotated[
-        list[float] | None, _option("--shrink", "True effect smaller by this share; repeatable.")
+        list[float] | None, option("--shrink", "True effect smaller by this share; repeatable.")
     ] = None,
-    sd: Annotated[float | None, _option("--sd", "The outcome's SD in its own unit.")] = None,
-    unit: Annotated[str | None, _option("--unit", "That unit, such as gram.")] = None,
-    reps: Annotated[int | None, _option("--reps", "Replications per size [100000].")] = None,
-    mcse: Annotated[float | None, _option("--mcse", "Or the simulation error wanted.")] = None,
-    seed: Annotated[int, _option("--seed", "Seed [1].", min=0)] = 1,
-    jobs: Annotated[int | None, _option("--jobs", "Threads; changes no number.", min=1)] = None,
-    json: Annotated[bool, _option("--json", "One JSON object on stdout.")] = False,
-    out: Annotated[Path | None, _option("--out", "Also write files and figures here.")] = None,
-    scenario: Annotated[Path | None, _option("--scenario", "Run a saved scenario.")] = None,
-    force: Annotated[bool, _option("--force", "Replace existing files.")] = False,
-    quiet: Annotated[bool, _option("--quiet", "No progress, no notes.")] = False,
+    sd: Annotated[float | None, option("--sd", "The outcome's SD in its own unit.")] = None,
+    unit: Annotated[str | None, option("--unit", "That unit, such as gram.")] = None,
+    reps: Annotated[int | None, option("--reps", "Replications per size [100000].")] = None,
+    mcse: Annotated[float | None, option("--mcse", "Or the simulation error wanted.")] = None,
+    seed: Annotated[int, option("--seed", "Seed [1].", min=0)] = 1,
+    jobs: Annotated[int | None, option("--jobs", "Threads; changes no number.", min=1)] = None,
+    json: Annotated[bool, option("--json", "One JSON object on stdout.")] = False,
+    out: Annotated[Path | None, option("--out", "Also write files and figures here.")] = None,
+    scenario: Annotated[Path | None, option("--scenario", "Run a saved scenario.")] = None,
+    force: Annotated[bool, option("--force", "Replace existing files.")] = False,
+    quiet: Annotated[bool, option("--quiet", "No progress, no notes.")] = False,
 ) -> None:
     from planner.errors import InputError
     from planner.options import parse_allocation, parse_sizes

@@ -22,7 +22,7 @@ _NAMES = {
     "discounted": "new lab, effect 1/4 smaller",
 }  # fmt: skip
 _MARKS = {"pooled": "a", "new-lab": "n", "assurance": "k", "given": "g"}
-_TABLE_ROWS = 12
+_TABLE_ROWS = 14
 
 
 def power_page(result: Result) -> str:
@@ -67,24 +67,27 @@ def _table(document: Mapping[str, Any], truths: list[str]) -> list[str]:
     unit = unit if document["scenario"]["sd"] else "SDs"
     reference = "pooled" if "pooled" in truths else truths[0]
     heads = [_HEADS[truth] for truth in truths]
-    top = "  ".join(f"{a:>11}" for a, _ in heads)
-    bottom = "  ".join(f"{b:>11}" for _, b in heads)
+    top = " ".join(f"{a:>11}" for a, _ in heads)
+    bottom = " ".join(f"{b:>11}" for _, b in heads)
+    span = max(len(top), 31)
+    interval = f"{100 * (1 - document['scenario']['alpha'] / document['scenario']['treated']):.3g}%"
     lines = [
-        f"{'':14}{'chance of a significant benefit':<{len(top)}}   if significant,",
-        f"    per  total{top}   overstated  wrong  95% interval",
-        f"  group      n{bottom}           by    way  +/- {unit}"[:WIDTH],
+        f"{'':15}{'chance of a significant benefit':>{span}}   if significant,",
+        f"    per  total {top:>{span}}  overstated  wrong  {interval} int.",
+        f"  group      n {bottom:>{span}}          by    way   +/- {unit}"[:WIDTH],
     ]
     for n in _shown(sizes, marked, document["recommended"]):
-        cells = "  ".join(f"{percent(_best(success[truth, n])):>11}" for truth in truths)
+        cells = " ".join(f"{percent(_best(success[truth, n])):>11}" for truth in truths)
         m, s = type_m[reference, n], type_s[truths[min(1, len(truths) - 1)], n]
-        over = "" if m["value"] is None else f"{100.0 * (_best(m) - 1.0):.0f}%"
+        over = "" if m["value"] is None else f"{max(0.0, 100.0 * (_best(m) - 1.0)):.0f}%"
         wrong = "" if s["value"] is None else percent(_best(s))
         half = _best(width[reference, n]) / 2.0 * scale
         mark = ">" if n == document["recommended"] else " "
         n1, n2 = success[truths[0], n]["n1"], success[truths[0], n]["n2"]
         treated = document["scenario"]["treated"]
         lines.append(
-            f"{mark} {n:>5}  {treated * n1 + n2:>5}{cells}   {over:>10}  {wrong:>5}  {half:>12.3g}"
+            f"{mark} {n:>5}  {treated * n1 + n2:>5} {cells:>{span}}  {over:>10}  {wrong:>5}  "
+            f"{half:>9.3g}"
         )
     return lines
 
@@ -117,19 +120,19 @@ def _exactness(document: Mapping[str, Any]) -> list[str]:
 def _required(document: Mapping[str, Any], truths: list[str]) -> list[str]:
     rows = document["required"]
     targets = list(dict.fromkeys(row["target"] for row in rows))
-    head = "  Required per group".ljust(30) + "".join(f"{percent(t):>9}" for t in targets)
-    lines = [f"{head}{'ceiling':>9}   effect 1/4 and 1/2 smaller, {percent(targets[0])}"]
+    head = "  Required per group".ljust(28) + "".join(f"{percent(t):>8}" for t in targets)
+    lines = [f"{head}{'ceiling':>9}   1/4, 1/2 smaller: {percent(targets[0])}"]
     for name in dict.fromkeys(row["truth"] for row in rows if row["truth"] != "discounted"):
         own = [row for row in rows if row["truth"] == name]
         base = {row["target"]: row for row in own if row["shrink"] == 0.0}
-        cells = "".join(f"{_size(base[t]):>9}" for t in targets)
+        cells = "".join(f"{_size(base[t]):>8}" for t in targets)
         ceiling = percent(base[targets[0]]["ceiling"])
         smaller = [row for row in own if row["shrink"] > 0.0 and row["target"] == targets[0]]
         text = "   ".join(_size(row) for row in smaller if row["shrink"] in (0.25, 0.5))
         extra = [f"{row['shrink']:.0%}: {_size(row)}" for row in smaller
                  if row["shrink"] not in (0.25, 0.5)]  # fmt: skip
         lines.append(
-            f"  {_NAMES[name]:<28}{cells}{ceiling:>9}   {'   '.join([text, *extra])}".rstrip()
+            f"  {_NAMES[name]:<26}{cells}{ceiling:>9}   {'   '.join([text, *extra])}".rstrip()
         )
     return lines
 
@@ -146,7 +149,49 @@ def _curve(document: Mapping[str, Any], truths: list[str]) -> list[str]:
         return []
     lines = {_MARKS[t]: [_best(success[t, n]) for n in sizes] for t in truths}
     names = ", ".join(f"{_MARKS[t]} {_NAMES[t]}" for t in truths)
-    return [f"  Chance of a significant benefit ({names})", *curve(sizes, lines, height=6), ""]
+    return [f"  Chance of success: {names}", *curve(sizes, lines, height=6), ""]
+
+
+def calibration_page(result: Result) -> str:
+    """The page of `planner calibrate`."""
+    document = result.document()
+    truth = document["truth"]
+    lines = paragraph(_headline(result)) + [""]
+    lines += paragraph(result.answer, "ANSWER  ") + [""]
+    lines.append("  published and simulated           published   simulated   95% of syntheses")
+    for row in document["check"]:
+        where = "matched truth" if row["truth"] == "matched" else "all joint draws"
+        printed = "" if row["published"] is None else f"{row['published']:.3g}"
+        lines.append(
+            f"    {row['statistic']:<5} {where:<22}{printed:>11}{row['median']:>12.3g}"
+            f"   {row['lb']:>7.3g} to {row['ub']:.3g}"
+        )
+    lines += [
+        "",
+        "  how comparisons depend, prior      mu matched  mu 95%          tau matched  tau 95%",
+    ]
+    for row in document["readings"]:
+        name = f"cluster {row['cluster']}"
+        name += "" if row["cluster"] == "none" else f", share {row['share']:g}"
+        mu, tau = f"{row['mu']:.2f}", f"{row['tau']:.2f}"
+        mu_range = f"{row['mu_lb']:.2f} to {row['mu_ub']:.2f}"
+        tau_range = f"{row['tau_lb']:.2f} to {row['tau_ub']:.2f}"
+        label = f"{name}, {row['prior']}"
+        lines.append(f"    {label:<31}{mu:>8}  {mu_range:<15} {tau:>10}  {tau_range}")
+    bounds = truth["prior"]
+    lines += [""] + paragraph(
+        f"Prior: mu uniform on {bounds['mu_low']:.2f} to {bounds['mu_high']:.2f}, tau uniform on "
+        f"0 to {bounds['tau_high']:.2f} (alternative: half-normal). {truth['n_draws']:,} of "
+        f"{truth['n_tried']:,} simulated syntheses reproduce the publication to its rounding. "
+        f"Simulation error of the matched mu {truth['mu_mcse']:.4f}, tau {truth['tau_mcse']:.4f}.",
+        "  ",
+    )
+    lines += ["", "BEFORE YOU USE THIS"]
+    for warning in document["warnings"]:
+        lines += paragraph(warning["text"], "! ")
+    lines += paragraph(f"Repeat:  {command_line(document)}", "", "         ")
+    lines[-1] += f"     ({document['version']}, {document['provenance']['engine'][:6]})"
+    return "\n".join(lines)
 
 
 def command_line(document: Mapping[str, Any]) -> str:
@@ -171,5 +216,5 @@ def scenario_default(name: str) -> Any:
     return {
         "target": [0.8, 0.9], "plan_for": "new-lab", "cluster": "none", "test": "student",
         "alpha": 0.05, "sides": "two", "allocation": "1:1", "treated": 1, "attrition": 0.0,
-        "margin": "raw", "reps": 100_000, "prior": "uniform",
+        "margin": "raw", "reps": 100_000, "prior": "uniform", "share": 0.0,
     }.get(name)  # fmt: skip

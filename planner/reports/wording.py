@@ -159,11 +159,10 @@ def power_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
     found += [("note", note) for note in analysis.notes]
     if calibration.cluster == "none":
         for level in ("lab", "study"):
-            labels = analysis.clusters.get(level)
-            if labels is not None and len(set(labels.tolist())) < analysis.k:
+            if analysis.clustered(level):
                 found.append((
                     "clusters",
-                    f"{analysis.k} comparisons come from {len(set(labels.tolist()))} "
+                    f"{analysis.k} comparisons come from {max(analysis.clusters[level]) + 1} "
                     f"{ {'lab': 'laboratories', 'study': 'studies'}[level]}; they are taken as "
                     f"independent here. The other extreme: {name} --cluster {level}",
                 ))  # fmt: skip
@@ -203,3 +202,39 @@ def _a(p: float) -> str:
 
 def _capital(text: str) -> str:
     return text[0].upper() + text[1:]
+
+
+def calibration_answer(analysis: Any, calibration: Any) -> str:
+    """The answer of `planner calibrate`."""
+    _, mu_lb, mu_ub = calibration.interval("mu")
+    _, tau_lb, tau_ub = calibration.interval("tau")
+    if calibration.status == "boundary":
+        spread = (
+            f"laboratories alike (tau 0; up to {calibration.tau_limit:.2f} would be compatible)"
+        )
+    else:
+        spread = f"laboratories varying around it with SD {calibration.tau:.2f}"
+    return (
+        f"A mean true effect of {calibration.mu:.2f} SDs, {spread}, publishes "
+        f"{analysis.g} in the median. The article leaves open {mu_lb:.2f} to {mu_ub:.2f} for the "
+        f"mean and {tau_lb:.2f} to {tau_ub:.2f} for the SD (95%, flat prior)."
+    )
+
+
+def calibration_warnings(analysis: Any, calibration: Any) -> list[dict[str, str]]:
+    """What to know about a calibration."""
+    found = [(
+        "not-g",
+        f"The published {analysis.g} is not the true mean: if it were, the median review would "
+        f"publish {calibration.naive_g:.2f}.",
+    )]  # fmt: skip
+    for row in calibration.check:
+        away = row["below"] is not None and not 0.025 <= row["below"] <= 0.975
+        if away and row["truth"] == "matched":
+            found.append((
+                "check",
+                f"The model does not give back {row['statistic']}: published "
+                f"{row['published']:.3g}, simulated {row['lb']:.3g} to {row['ub']:.3g} (95%).",
+            ))  # fmt: skip
+    found += [("note", note) for note in analysis.notes]
+    return [{"code": code, "text": text} for code, text in found]

@@ -358,8 +358,13 @@ def calibration_result(
         answer=calibration_answer(analysis, truth),
         warnings=calibration_warnings(analysis, truth),
         scenario={
-            "analysis": analysis.name, "evidence": None, "reading": [], "cluster": truth.cluster,
-            "share": truth.share, "prior": prior, "seed": seed,
+            "analysis": analysis.name,
+            "evidence": None,
+            "reading": [],
+            "cluster": truth.cluster,
+            "share": truth.share,
+            "prior": prior,
+            "seed": seed,
         },  # fmt: skip
         truth=fields,
         provenance=provenance(seed, evidence=analysis.digest),

@@ -60,7 +60,9 @@ class Design:
         if not 1 <= self.treated <= 20:
             raise InputError(f"--treated {self.treated}; accepted: 1 to 20 groups")
         if min(self.allocation) < 1 or max(self.allocation) > 20:
-            raise InputError("--allocation takes two whole numbers from 1 to 20, such as 1:1 or 2:1")
+            raise InputError(
+                "--allocation takes two whole numbers from 1 to 20, such as 1:1 or 2:1"
+            )
         if self.sesoi is not None and not 0.0 <= self.sesoi < 100.0:
             raise InputError(f"--sesoi {self.sesoi:g}; accepted: 0 or more, in SDs")
         if self.sesoi is not None and self.test == "welch" and self.margin == "standardized":

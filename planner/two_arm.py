@@ -400,27 +400,17 @@ def simulate(
     for truth in truths:
         mu, tau2 = truth.mu, truth.tau**2
         if design.test == "welch":
-            df = (designs[:, :2] - 1.0).ravel()
-            sd_tables, quantiles = inverse_sd_tables(df), _quantile_tables(design, tests)
-
-            def tally(first: int, count: int, out: np.ndarray) -> None:
-                tally_welch(
-                    word,
-                    key,
-                    first,
-                    count,
-                    mu,
-                    tau2,
-                    designs,
-                    sd_tables,
-                    quantiles,
-                    out,  # noqa: B023
-                )
+            sd_tables = inverse_sd_tables((designs[:, :2] - 1.0).ravel())
+            kernel, tables = tally_welch, (sd_tables, _quantile_tables(design, tests))
         else:
             sd_tables = inverse_sd_tables(designs[:, 0] + designs[:, 1] - 2.0)
+            kernel, tables = tally_student, (sd_tables,)
+        arguments = (mu, tau2, designs, *tables)
 
-            def tally(first: int, count: int, out: np.ndarray) -> None:
-                tally_student(word, key, first, count, mu, tau2, designs, sd_tables, out)  # noqa: B023
+        def tally(
+            first: int, count: int, out: np.ndarray, run: Any = kernel, rest: Any = arguments
+        ) -> None:
+            run(word, key, first, count, *rest, out)
 
         def report(done: int, name: str = truth.name) -> None:
             if progress is not None:

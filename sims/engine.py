@@ -36,7 +36,9 @@ def run_tally(
     starts = range(0, n_sim, CHUNK * CHUNKS_PER_TASK)
     jobs = 1 if len(starts) < _FEW_TASKS else jobs
     total = np.zeros(shape)
-    for start, sums in zip(starts, map_ordered(_task(tally, n_sim, shape), starts, jobs), strict=True):
+    for start, sums in zip(
+        starts, map_ordered(_task(tally, n_sim, shape), starts, jobs), strict=True
+    ):
         total += sums
         if progress is not None:
             progress(min(start + CHUNK * CHUNKS_PER_TASK, n_sim))

@@ -44,9 +44,7 @@ def student(z_difference, inverse_sd, z_theta, mu, tau2, design):
 
 
 @kernel
-def welch(
-    z_difference, inverse_sd1, z_theta, inverse_sd2, mu, tau2, design, quantiles, which
-):
+def welch(z_difference, inverse_sd1, z_theta, inverse_sd2, mu, tau2, design, quantiles, which):
     """Welch's t-test on one experiment.
 
     Welch 1947, doi:10.1093/biomet/34.1-2.28. With v = s^2 / n, the share v1 / (v1 + v2) alone

@@ -25,9 +25,7 @@ def proportion(measure: str, n_hit: float, n_sim: int, n_failed: int = 0) -> Per
     return Performance(measure, p, mcse, low, high, n_sim, n_failed, int(n_hit))
 
 
-def mean(
-    measure: str, total: float, total_sq: float, n_sim: int, n_failed: int = 0
-) -> Performance:
+def mean(measure: str, total: float, total_sq: float, n_sim: int, n_failed: int = 0) -> Performance:
     """Mean of n_sim values, from their sum and sum of squares."""
     if n_sim < 2:
         return Performance(measure, _NAN, _NAN, _NAN, _NAN, n_sim, n_failed)

@@ -31,7 +31,9 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False, help=HELP, epilog
 @app.callback(invoke_without_command=True, help=HELP, epilog=EPILOG)
 def calibrate(
     ctx: typer.Context,
-    analysis: Annotated[str | None, option("--analysis", "Published meta-analysis.", "NAME")] = None,
+    analysis: Annotated[
+        str | None, option("--analysis", "Published meta-analysis.", "NAME")
+    ] = None,
     evidence: Annotated[Path | None, option("--evidence", "Another review (TOML).")] = None,
     reading: Annotated[
         list[str] | None,

@@ -29,7 +29,9 @@ app = typer.Typer(
 @app.callback(invoke_without_command=True, help=HELP, epilog="\b\nWords:\n" + _WORDS)
 def power(
     ctx: typer.Context,
-    analysis: Annotated[str | None, option("--analysis", "Published meta-analysis.", "NAME")] = None,
+    analysis: Annotated[
+        str | None, option("--analysis", "Published meta-analysis.", "NAME")
+    ] = None,
     evidence: Annotated[Path | None, option("--evidence", "Another review (TOML).")] = None,
     reading: Annotated[
         list[str] | None,
@@ -51,9 +53,7 @@ def power(
     test: Annotated[str, option("--test", "student (default) or welch.")] = "student",
     alpha: Annotated[float, option("--alpha", "Significance level [0.05].")] = 0.05,
     sides: Annotated[str, option("--sides", "two (default), greater or less.")] = "two",
-    allocation: Annotated[
-        str, option("--allocation", "Treated to control animals [1:1].")
-    ] = "1:1",
+    allocation: Annotated[str, option("--allocation", "Treated to control animals [1:1].")] = "1:1",
     treated: Annotated[
         int, option("--treated", "Treated groups against one control; alpha is divided [1].")
     ] = 1,

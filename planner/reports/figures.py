@@ -39,8 +39,8 @@ def power_curve(result: Result) -> Figure:
     if result.recommended is not None:
         axes.axvline(result.recommended, color="#000000", linewidth=0.8)
         axes.annotate(
-            f"plan: {result.recommended} per group", (result.recommended, 0.02),
-            xytext=(4, 0), textcoords="offset points", fontsize=9,
+            f"plan: {result.recommended} per group", (result.recommended, 0.36),
+            xytext=(5, 0), textcoords="offset points", fontsize=9,
         )  # fmt: skip
     axes.set_xscale("log")
     ticks = _thinned(sorted({row["n"] for row in rows}))
@@ -51,7 +51,7 @@ def power_curve(result: Result) -> Figure:
     axes.set(ylim=(0, 1.02), xlabel="animals per group", ylabel="chance of a significant benefit")
     axes.set_title("Lines: exact. Points: simulated, with 95% simulation error.", fontsize=9,
                    loc="left", color="#444444")  # fmt: skip
-    axes.legend(loc="lower right", fontsize=9)
+    axes.legend(loc="lower right", fontsize=9, frameon=False)
     return figure
 
 
@@ -66,14 +66,18 @@ def _thinned(values: list[int]) -> list[int]:
 
 def required_bars(result: Result) -> Figure:
     """Required n per group for the first target, under every truth and share of shrinkage."""
-    target = min(row["target"] for row in result.required_rows)
-    rows = [row for row in result.required_rows if row["target"] == target]
+    from matplotlib.ticker import ScalarFormatter
+
+    target = result.required_rows[0]["target"]
+    # `discounted` is the new laboratory at a quarter off, which has a bar of its own.
+    rows = [row for row in result.required_rows
+            if row["target"] == target and row["truth"] != "discounted"]  # fmt: skip
     figure, axes = new_figure(height=0.6 + 0.36 * len(rows))
     largest = max((row["n"] for row in rows if row["n"] is not None), default=10)
     labels = []
     for i, row in enumerate(rows):
         shrink = f", effect {row['shrink']:.0%} smaller" if row["shrink"] else ""
-        labels.append(_NAMES[row["truth"]] + ("" if row["truth"] == "discounted" else shrink))
+        labels.append(_NAMES[row["truth"]] + shrink)
         reached = row["n"] is not None
         colour = COLOURS[0] if reached else "#cccccc"
         axes.barh(i, row["n"] if reached else 2 * largest, color=colour,
@@ -82,6 +86,8 @@ def required_bars(result: Result) -> Figure:
         axes.annotate(text, (row["n"] if reached else 2, i), va="center", fontsize=9)
     axes.set_xscale("log")
     axes.set_xlim(2, 4 * largest)
+    axes.set_axisbelow(True)
+    axes.xaxis.set_major_formatter(ScalarFormatter())
     axes.set_yticks(range(len(rows)), labels)
     axes.invert_yaxis()
     axes.set_xlabel(f"animals per group for {target:.0%} chance of a significant benefit")
@@ -104,7 +110,7 @@ def calibration_check(result: Result) -> Figure:
                             label="published")  # fmt: skip
         axes[i].set_xlabel(titles[name])
         axes[i].set_yticks([])
-    axes[0].legend(fontsize=8, loc="upper right")
+    axes[2].legend(fontsize=8, loc="upper left", bbox_to_anchor=(0.08, 1.0), frameon=False)
     return figure
 
 
@@ -117,5 +123,5 @@ def joint_draws(result: Result) -> Figure:
     axes.plot(result.truth["mu"], result.truth["tau"], "P", color=COLOURS[1], markersize=9,
               label="matched truth")  # fmt: skip
     axes.set(xlabel="mu, mean true effect (SDs)", ylabel="tau, SD between laboratories (SDs)")
-    axes.legend(fontsize=9)
+    axes.legend(fontsize=9, loc="upper left", frameon=True, framealpha=0.9)
     return figure

@@ -28,7 +28,9 @@ def power_headline(facts: Mapping[str, Any]) -> str:
     start = "One new experiment, treatment against control"
     if facts["calibration"] is None:
         scenario = facts["command_scenario"]
-        return f"{start}. True effect given by hand: mu {scenario['mu']:g}, tau {scenario['tau']:g}."
+        return (
+            f"{start}. True effect given by hand: mu {scenario['mu']:g}, tau {scenario['tau']:g}."
+        )
     spread = f"[{analysis.ci.lower}, {analysis.ci.upper}]" if analysis.ci else f"SE {analysis.se}"
     return (
         f"{start}: {analysis.title}. From {analysis.review}: {analysis.k} comparisons, "
@@ -235,6 +237,18 @@ def calibration_warnings(analysis: Any, calibration: Any) -> list[dict[str, str]
                 "check",
                 f"The model does not give back {row['statistic']}: published "
                 f"{row['published']:.3g}, simulated {row['lb']:.3g} to {row['ub']:.3g} (95%).",
+            ))  # fmt: skip
+    for values, top, name in (
+        (calibration.draws_tau, calibration.prior[3], "tau"),
+        (abs(calibration.draws_mu - analysis.g.number),
+         calibration.prior[1] - analysis.g.number, "mu"),
+    ):  # fmt: skip
+        near = float((values > 0.95 * top).mean())
+        if near > 0.01:
+            found.append((
+                "prior-bound",
+                f"The prior's bounds cut the joint draws off: {near:.0%} of them have {name} within "
+                "5% of the largest allowed. Much less is known than the intervals say.",
             ))  # fmt: skip
     found += [("note", note) for note in analysis.notes]
     return [{"code": code, "text": text} for code, text in found]

@@ -11,7 +11,9 @@ from sims.syntheses import draw_synthesis, effect
 
 N_STATISTICS = 5  # columns of a result: mu, se, tau2, QE, I2, as in types.Synthesis
 # A block's memory: rows of LANES. First these, then six rows for each study.
-_SUM_W, _SUM_W2, _SUM_WY, _CENTRE, _Q, _TAU2, _MU, _U, _TAU, _MU_BEFORE, _MISS_BEFORE, _N_SLOTS = range(12)
+_SUM_W, _SUM_W2, _SUM_WY, _CENTRE, _Q, _TAU2, _MU, _U, _TAU, _MU_BEFORE, _MISS_BEFORE, _N_SLOTS = (
+    range(12)
+)
 _DEVIATION, _FACTOR, _A, _B, _Y, _V, _N_ROWS = range(7)
 
 

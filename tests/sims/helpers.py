@@ -69,11 +69,14 @@ def group_tables(designs: list[TwoArm]) -> np.ndarray:
     return inverse_sd_tables(np.array([n - 1.0 for d in designs for n in (d.n1, d.n2)]))
 
 
-def quantile_tables(designs: list[TwoArm], level: float) -> np.ndarray:
-    """Tables of Welch's t quantile over the share of the first group, one per design."""
+def quantile_tables(
+    designs: list[TwoArm], test_level: float, interval_level: float
+) -> np.ndarray:
+    """Tables of Welch's t quantile over the first group's share, two per design."""
     tables = [
-        fit_table(lambda share, d=d: welch_quantile(share, d, level), 0.0, 1.0, QUANTILE_INTERVALS)
+        fit_table(lambda share, d=d, p=p: welch_quantile(share, d, p), 0.0, 1.0, QUANTILE_INTERVALS)
         for d in designs
+        for p in (test_level, interval_level)
     ]
     return np.stack(tables)
 
@@ -109,12 +112,12 @@ def welch_sums(
     mu: np.ndarray,
     tau2: np.ndarray,
     designs: list[TwoArm],
-    level: float = 0.025,
+    test_level: float = 0.025,
     first: int = 0,
 ) -> np.ndarray:
-    """As `student_sums`, for Welch's t-test at the upper-tail probability `level`."""
+    """As `student_sums`, for Welch's t-test at the upper-tail probability `test_level`."""
     out = np.zeros((len(designs), N_SUMS))
-    quantiles = quantile_tables(designs, level)
+    quantiles = quantile_tables(designs, test_level, 0.025)
     tally_welch(
         U(seed), U(1), first, n_sim, mu, tau2,
         rows(designs), group_tables(designs), quantiles, out,
@@ -127,9 +130,7 @@ def student_replicates(
 ) -> np.ndarray:
     """Single replicates, shape (n_sim, n_designs, 5): benefit, harm, g, theta, width."""
     out = np.zeros((n_sim, len(designs), 5))
-    replicate_student(
-        U(seed), U(1), first, mu, tau2, rows(designs), pooled_tables(designs), out
-    )
+    replicate_student(U(seed), U(1), first, mu, tau2, rows(designs), pooled_tables(designs), out)
     return out
 
 

@@ -140,7 +140,7 @@ def test_a_replicate_alone_draws_what_it_draws_in_a_run() -> None:
         assert alone[0].tolist() == run[r].tolist()
 
 
-PINNED_KEY = 0x204e034c5539cddb
+PINNED_KEY = 0x204E034C5539CDDB
 
 
 def test_scenario_keys_are_pinned_and_tell_words_apart() -> None:

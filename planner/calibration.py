@@ -76,7 +76,7 @@ class Calibration:
     draws_mu: np.ndarray
     draws_tau: np.ndarray
     replicates: np.ndarray
-    prior: tuple[float, float, float, float]
+    prior: tuple[float, ...]
     prior_scale: float
     n_tried: int
     check: tuple[dict[str, Any], ...]
@@ -281,7 +281,9 @@ def _over_draws(studies: Studies, joint: Joint, seed: int) -> np.ndarray:
     return rows
 
 
-def _check_rows(analysis: Analysis, at_matched: np.ndarray, over: np.ndarray) -> list[dict]:
+def _check_rows(
+    analysis: Analysis, at_matched: np.ndarray, over: np.ndarray
+) -> list[dict[str, Any]]:
     published = {
         "g": analysis.g.number,
         "se": analysis.se_number,
@@ -365,7 +367,7 @@ def calibration_result(
             "share": truth.share,
             "prior": prior,
             "seed": seed,
-        },  # fmt: skip
+        },
         truth=fields,
         provenance=provenance(seed, evidence=analysis.digest),
         extra={

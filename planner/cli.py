@@ -35,10 +35,10 @@ Examples:
 class Commands(TyperGroup):
     """Loads a command when it is asked for, so that --help needs none of them."""
 
-    def list_commands(self, ctx: typer.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)
 
-    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in COMMANDS:
             raise unknown("command", cmd_name, COMMANDS)
         module = import_module(f"planner.commands.{cmd_name}")
@@ -46,7 +46,7 @@ class Commands(TyperGroup):
         command.name = cmd_name
         return command
 
-    def format_commands(self, ctx: typer.Context, formatter: Any) -> None:
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
         for question in dict.fromkeys(question for question, _ in COMMANDS.values()):
             with formatter.section(question):
                 rows = [(name, text) for name, (asked, text) in COMMANDS.items()
@@ -95,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail("interrupted", 130)
     except BrokenPipeError:
         # The reader of a pipe has seen enough; Python must not complain when it flushes.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return 0
     return code if isinstance(code, int) else 0
 
@@ -104,8 +104,3 @@ def _fail(text: str, code: int) -> int:
     encoding = sys.stderr.encoding or "ascii"
     print(f"planner: {text}".encode(encoding, "replace").decode(encoding), file=sys.stderr)
     return code
-
-
-def run() -> None:
-    """Entry point of the `planner` program."""
-    sys.exit(main())

@@ -122,7 +122,7 @@ class Result:
         InputError : no such figure.
         """
         names = list(self.figures)
-        chosen = names[0] if name is None and names else name
+        chosen = names[0] if name is None and names else str(name)
         if chosen not in self.figures:
             raise InputError(f"no figure {chosen!r}; figures that exist: {', '.join(names)}")
         return self.figures[chosen](self)

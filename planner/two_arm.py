@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,11 +11,13 @@ import numpy as np
 from planner.calibration import Calibration, calibrate
 from planner.designs import Design
 from planner.errors import InputError, unknown
+from planner.questions import Questions, Truth
 from planner.results import Result, performance_row, provenance
 
 if TYPE_CHECKING:
     from planner.published import Analysis
     from sims.exact import Student
+    from sims.types import Performance
 
 DEFAULT_N = (4, 6, 8, 10, 12, 16, 20, 24, 32)
 DEFAULT_TARGETS = (0.8, 0.9)
@@ -27,50 +27,6 @@ PLAN_FOR = ("new-lab", "pooled", "assurance", "discounted")
 LARGEST_RECOMMENDED = 50  # per group; beyond it something else helps more than animals
 LARGEST_TABLE_N = 2000  # required sizes above it are not simulated unless asked for
 TRIVIAL_N = 3  # a test against zero that needs no more is no plan
-
-
-@dataclass(frozen=True, eq=False)
-class Truth:
-    """Equally likely truths (mu, tau), benefit positive, under one name."""
-
-    name: str
-    mu: np.ndarray
-    tau: np.ndarray
-
-    @classmethod
-    def point(cls, name: str, mu: float, tau: float) -> Truth:
-        return cls(name, np.array([float(mu)]), np.array([float(tau)]))
-
-    def shrunk(self, share: float) -> Truth:
-        """The same with mean effects smaller by a share; laboratories differ as before."""
-        return Truth(self.name, self.mu * (1.0 - share), self.tau)
-
-    def success(self, test: Student) -> float:
-        """Exact P(significant for benefit)."""
-        return float(np.mean(test.benefit(self.mu, self.tau**2)))
-
-    def harm(self, test: Student) -> float:
-        """Exact P(significant against benefit)."""
-        return float(np.mean(test.harm(self.mu, self.tau**2)))
-
-    def draws_se(self, test: Student) -> float | None:
-        """Standard error of `success` because the truths are a sample of draws."""
-        if len(self.mu) == 1:
-            return None
-        return float(np.std(test.benefit(self.mu, self.tau**2)) / math.sqrt(len(self.mu)))
-
-    def ceiling(self, design: Design, test: Student) -> float:
-        """Limit of `success` as n grows: the chance that theta exceeds the margin."""
-        from scipy.special import ndtr
-
-        if math.isinf(test.design.upper):
-            return 0.0
-        beyond = self.mu - (design.sesoi or 0.0)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            score = np.where(self.tau > 0.0, beyond / self.tau, np.sign(beyond) * np.inf)
-        # At theta equal to the margin the test rejects at its own level.
-        limit = np.where((self.tau == 0.0) & (beyond == 0.0), design.tail, ndtr(score))
-        return float(np.mean(limit))
 
 
 def power(
@@ -187,7 +143,18 @@ def power(
     )
 
 
-def _check(targets, shrink, mu, tau, analysis, plan_for, animals, n, sd, unit) -> None:
+def _check(
+    targets: Sequence[float],
+    shrink: Sequence[float],
+    mu: float | None,
+    tau: float | None,
+    analysis: Analysis | None,
+    plan_for: str,
+    animals: int | None,
+    n: Iterable[int] | None,
+    sd: float | None,
+    unit: str | None,
+) -> None:
     if not targets:
         raise InputError("--target needs at least one value, such as 0.8")
     for goal in targets:
@@ -250,7 +217,9 @@ def _truth_fields(
             "tau_lb": None, "tau_ub": None}  # fmt: skip
 
 
-def _sizes(n, animals: int | None, design: Design, required: list[dict[str, Any]]) -> list[int]:
+def _sizes(
+    n: Iterable[int] | None, animals: int | None, design: Design, required: list[dict[str, Any]]
+) -> list[int]:
     if animals is not None:
         return [design.largest_n(animals)]
     if n is not None:
@@ -260,106 +229,6 @@ def _sizes(n, animals: int | None, design: Design, required: list[dict[str, Any]
         return sizes
     found = [row["n"] for row in required if row["n"] is not None and row["shrink"] == 0.0]
     return sorted({*DEFAULT_N, *(m for m in found if m <= LARGEST_TABLE_N)})
-
-
-class Questions:
-    """Exact answers about one design: required sizes, ceilings, the smallest effect found."""
-
-    def __init__(
-        self,
-        design: Design,
-        truths: list[Truth],
-        calibration: Calibration | None,
-        analysis: Analysis | None,
-    ) -> None:
-        self.design = design
-        self.truths = {truth.name: truth for truth in truths}
-        self.calibration, self.analysis = calibration, analysis
-        self.exact = cache(design.exact)
-
-    def required(
-        self, targets: Sequence[float], shares: Sequence[float], plan_for: str
-    ) -> list[dict[str, Any]]:
-        """Rows of required n, for every truth, target and share of shrinkage."""
-        rows = []
-        for goal in targets:
-            for truth in self.truths.values():
-                for share in shares:
-                    if truth.name != "assurance" or share == 0.0 or plan_for == "assurance":
-                        rows.append(self._required_row(goal, truth.shrunk(share), share))
-            for named, truth in self._named_truths().items():
-                rows.append(self._required_row(goal, truth, 0.0, named))
-            if self.calibration is not None:
-                # What if the literature flatters? A quarter off, in a new laboratory.
-                discounted = self.truths["new-lab"].shrunk(0.25)
-                rows.append(self._required_row(goal, discounted, 0.25, "discounted"))
-        return rows
-
-    def _named_truths(self) -> dict[str, Truth]:
-        if self.analysis is None or self.calibration is None:
-            return {}
-        g = abs(self.analysis.g.number)
-        named = {"as-printed": Truth.point("as-printed", g, 0.0)}
-        if self.calibration.mu * self.analysis.sign > 3.0:
-            mu = abs(self.calibration.mu) / math.sqrt(self.analysis.sizes.median)
-            named["se-read-as-sd"] = Truth.point("se-read-as-sd", mu, 0.0)
-        return named
-
-    def _required_row(
-        self, goal: float, truth: Truth, share: float, name: str | None = None
-    ) -> dict[str, Any]:
-        n = self.smallest_n(truth, goal)
-        low, high = self._interval(truth, goal, n)
-        ceiling = truth.ceiling(self.design, self.exact(2))
-        return {
-            "target": goal, "truth": name or truth.name, "measure": "success", "shrink": share,
-            "question": None, "n": n, "ci_lb": low, "ci_ub": high, "reached": n is not None,
-            "ceiling": ceiling, "animals": None if n is None else self.design.animals(n),
-            "ordered": None if n is None else self.design.ordered(n), "recommended": False,
-        }  # fmt: skip
-
-    def smallest_n(self, truth: Truth, goal: float, guess: int | None = None) -> int | None:
-        """Smallest n per treated group whose exact chance of success reaches the goal."""
-        from sims.search import smallest_n
-
-        if goal >= truth.ceiling(self.design, self.exact(2)):
-            return None
-        if guess is None:
-            guess = smallest_n(lambda n: self._rough_success(truth, n), goal, 2, 8)
-        if guess is None:
-            return None
-        return smallest_n(lambda n: truth.success(self.exact(n)), goal, 2, guess)
-
-    def _rough_success(self, truth: Truth, n: int) -> float:
-        """Normal approximation, to start the exact search close to its end."""
-        from scipy.special import ndtr
-
-        row = self.exact(n).design
-        df = row.n1 + row.n2 - 2.0
-        sd = np.sqrt(row.se**2 * (1.0 + 2.0 / df) + truth.tau**2)
-        critical = row.se * (2.0 if self.design.test == "welch" else row.upper)
-        return float(np.mean(ndtr((truth.mu - row.margin - critical) / sd)))
-
-    def _interval(self, truth: Truth, goal: float, n: int | None) -> tuple[int | None, int | None]:
-        """95% interval of a required n that rests on a sample of draws."""
-        if n is None or len(truth.mu) == 1:
-            return None, None
-        se = truth.draws_se(self.exact(n)) or 0.0
-        low = self.smallest_n(truth, max(1e-9, goal - 1.96 * se), n)
-        return low, self.smallest_n(truth, min(1.0 - 1e-9, goal + 1.96 * se), n)
-
-    def mde(self, n: int, goal: float) -> dict[str, Any]:
-        """Smallest true effect of the laboratory found with the goal's chance, in SDs."""
-        from sims.search import solve_increasing
-
-        test = self.exact(n)
-        if math.isinf(test.design.upper):
-            value = None
-        else:
-            value = solve_increasing(lambda delta: float(test.benefit(delta)), goal, 2.0)
-        n1, n2 = self.design.groups(n)
-        measure = {"measure": "mde", "value": value, "exact": value}
-        return performance_row(measure, n=n, n1=n1, n2=n2, target=goal)
 
 
 def _recommend(
@@ -401,7 +270,8 @@ def simulate(
         mu, tau2 = truth.mu, truth.tau**2
         if design.test == "welch":
             sd_tables = inverse_sd_tables((designs[:, :2] - 1.0).ravel())
-            kernel, tables = tally_welch, (sd_tables, _quantile_tables(design, tests))
+            kernel: Any = tally_welch
+            tables: tuple[np.ndarray, ...] = (sd_tables, _quantile_tables(design, tests))
         else:
             sd_tables = inverse_sd_tables(designs[:, 0] + designs[:, 1] - 2.0)
             kernel, tables = tally_student, (sd_tables,)
@@ -423,21 +293,22 @@ def simulate(
 
 
 def _quantile_tables(design: Design, tests: Sequence[Student]) -> np.ndarray:
+    """Tables of Welch's t quantile over the share of group 1: the test's, the interval's, ..."""
     from sims.exact import welch_quantile
     from sims.tables import fit_table
 
-    tables = []
-    for test in tests:
-        for level in (design.tail, design.level / 2.0):
-            tables.append(
-                fit_table(lambda x, t=test, p=level: welch_quantile(x, t.design, p), 0.0, 1.0, 64)
-            )
-    return np.stack(tables)
+    def table(test: Student, level: float) -> np.ndarray:
+        return fit_table(lambda share: welch_quantile(share, test.design, level), 0.0, 1.0, 64)
+
+    levels = (design.tail, design.level / 2.0)
+    return np.stack([table(test, level) for test in tests for level in levels])
 
 
-def _rows(design, truth: Truth, n: int, exact: Student, sums: np.ndarray, reps: int) -> list[dict]:
+def _rows(
+    design: Design, truth: Truth, n: int, exact: Student, sums: np.ndarray, reps: int
+) -> list[dict[str, Any]]:
     from sims.lanes.experiments import SUMS
-    from sims.performance import mean, proportion, ratio_of_means
+    from sims.performance import mean, nothing, proportion, ratio_of_means
 
     s = dict(zip(SUMS, (float(x) for x in sums), strict=True))
     significant = s["benefit"] + s["harm"]
@@ -446,7 +317,7 @@ def _rows(design, truth: Truth, n: int, exact: Student, sums: np.ndarray, reps: 
     mu, tau2 = float(truth.mu[0]), float(truth.tau[0] ** 2)
     no_effect = point and mu == 0.0 and tau2 == 0.0
     success = truth.success(exact)
-    measures = [
+    measures: list[tuple[Performance, float | None]] = [
         (proportion("success", s["benefit"], reps), success),
         (proportion("power", significant, reps), success + truth.harm(exact)),
     ]
@@ -457,8 +328,7 @@ def _rows(design, truth: Truth, n: int, exact: Student, sums: np.ndarray, reps: 
     )  # fmt: skip
     if no_effect:
         # Neither a wrong direction nor an overstatement exists where there is no effect.
-        empty = {"mcse": math.nan, "ci_lb": math.nan, "ci_ub": math.nan, "value": math.nan}
-        type_s, type_m = type_s._replace(n_hit=None, **empty), type_m._replace(**empty)
+        type_s, type_m = (nothing(name, n_significant) for name in ("type_s", "type_m"))
     measures.append((type_s, exact.type_s(mu, tau2) if point else None))
     measures.append((type_m, exact.type_m(mu, tau2) if point else None))
     width = mean("ci_width", s["width"], s["width_sq"], reps)

@@ -5,8 +5,10 @@ difference is N(mu, tau2 + se^2), so a t-test is a scaled noncentral t: with
 sd = sqrt(tau2 + se^2), P(t > c) = P(T' > c se / sd), T' noncentral t with ncp mu / sd.
 """
 
+from itertools import pairwise
+
 import numpy as np
-from scipy.special import betaln, gammaln, ndtr, nctdtr, stdtrit
+from scipy.special import gammaln, nctdtr, ndtr, stdtrit
 
 from sims.types import TwoArm
 
@@ -43,12 +45,11 @@ def _integrated_t_tail(c: float, df: float, ncp: float) -> float:
     if np.isinf(c):
         return 0.0 if c > 0.0 else 1.0
     low, high = _sd_range(df)
-    cuts = [low, high]
+    cuts: list[float] = [low, high, 1.0]
     if c != 0.0:
         cuts += list(np.clip(ncp / c + np.array([-9.0, 0.0, 9.0]) / abs(c), low, high))
-    cuts = np.unique(cuts + [1.0])
     total, norm = 0.0, 0.0
-    for left, right in zip(cuts[:-1], cuts[1:], strict=True):
+    for left, right in pairwise(np.unique(cuts)):
         s = left + (right - left) * (_NODES + 1.0) / 2.0
         weight = _WEIGHTS * (right - left) / 2.0 * _sd_density(s, df)
         total += float(np.sum(weight * ndtr(ncp - c * s)))

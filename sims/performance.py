@@ -25,6 +25,11 @@ def proportion(measure: str, n_hit: float, n_sim: int, n_failed: int = 0) -> Per
     return Performance(measure, p, mcse, low, high, n_sim, n_failed, int(n_hit))
 
 
+def nothing(measure: str, n_sim: int) -> Performance:
+    """A measure that does not exist for these replicates."""
+    return Performance(measure, _NAN, _NAN, _NAN, _NAN, n_sim)
+
+
 def mean(measure: str, total: float, total_sq: float, n_sim: int, n_failed: int = 0) -> Performance:
     """Mean of n_sim values, from their sum and sum of squares."""
     if n_sim < 2:

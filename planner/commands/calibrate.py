@@ -66,15 +66,14 @@ def calibrate(
     found = find_analysis(given["analysis"], file, given["reading"] or [])
     if found is None:
         raise InputError("nothing to calibrate: give --analysis NAME or --evidence FILE.toml")
-    progress = Progress(quiet)
-    common = {"seed": given["seed"], "jobs": given["jobs"], "progress": progress}
-    truth = find_truths(found, cluster=given["cluster"], share=given["share"], **common)
-    others = [
-        find_truths(found, cluster=level, **common)
-        for level in ("none", "study", "lab")
-        if level != truth.cluster and found.clustered(level)
-    ]
-    progress.close()
+    with Progress(quiet) as progress:
+        common = {"seed": given["seed"], "jobs": given["jobs"], "progress": progress}
+        truth = find_truths(found, cluster=given["cluster"], share=given["share"], **common)
+        others = [
+            find_truths(found, cluster=level, **common)
+            for level in ("none", "study", "lab")
+            if level != truth.cluster and found.clustered(level)
+        ]
     result = calibration_result(found, truth, others, given["prior"], given["seed"])
     asked = {"evidence": None if file is None else str(file), "reading": given["reading"] or []}
     result = replace(result, scenario={**result.scenario, **asked})

@@ -42,27 +42,30 @@ class Progress:
     """A bar with the time left on stderr, for work of more than two seconds on a terminal."""
 
     def __init__(self, quiet: bool) -> None:
-        self.shown = not quiet and sys.stderr.isatty()
+        self.wanted = not quiet and sys.stderr.isatty()
         self.started = time.monotonic()
-        self.stage, self.stage_started, self.last = "", 0.0, 0.0
+        self.bar: Any = None
+        self.tasks: dict[str, Any] = {}
 
     def __call__(self, stage: str, done: int, total: int) -> None:
-        now = time.monotonic()
-        if stage != self.stage:
-            self.stage, self.stage_started = stage, now
-        if not self.shown or now - self.started < 2.0 or now - self.last < 0.2:
+        if not self.wanted or (self.bar is None and time.monotonic() - self.started < 2.0):
             return
-        self.last = now
-        share = done / total
-        left = (now - self.stage_started) * (1.0 - share) / share if share > 0.0 else 0.0
-        bar = "#" * round(24 * share)
-        print(f"\r{stage}: [{bar:<24}] {share:4.0%}, {left:.0f} s left ", end="",
-              file=sys.stderr, flush=True)  # fmt: skip
+        if self.bar is None:
+            from rich.console import Console
+            from rich.progress import Progress as Bar
 
-    def close(self) -> None:
-        """Clear the line."""
-        if self.shown and self.last:
-            print("\r" + " " * 78 + "\r", end="", file=sys.stderr, flush=True)
+            self.bar = Bar(console=Console(stderr=True), transient=True)
+            self.bar.start()
+        if stage not in self.tasks:
+            self.tasks[stage] = self.bar.add_task(stage, total=total)
+        self.bar.update(self.tasks[stage], completed=done)
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.stop()
 
 
 def put_out(

@@ -92,24 +92,23 @@ def power(
     if by_hand and (given["analysis"] is not None or evidence is not None):
         raise InputError("--mu and --tau set the truth by hand: leave out --analysis, --evidence")
     found = find_analysis(given["analysis"], evidence, given["reading"] or [])
-    progress = Progress(given["quiet"])
-    result = plan(
-        found,
-        n=None if sizes is None else parse_sizes(sizes),
-        target=given["target"] or DEFAULT_TARGETS,
-        allocation=parse_allocation(given["allocation"]),
-        shrink=given["shrink"] or (),
-        progress=progress,
-        **{
-            name: given[name]
-            for name in (
-                "mu", "tau", "plan_for", "test", "alpha", "sides", "treated", "attrition",
-                "sesoi", "margin", "animals", "sd", "unit", "cluster", "reps", "mcse", "seed",
-                "jobs",
-            )
-        },
-    )  # fmt: skip
-    progress.close()
+    with Progress(quiet) as progress:
+        result = plan(
+            found,
+            n=None if sizes is None else parse_sizes(sizes),
+            target=given["target"] or DEFAULT_TARGETS,
+            allocation=parse_allocation(given["allocation"]),
+            shrink=given["shrink"] or (),
+            progress=progress,
+            **{
+                name: given[name]
+                for name in (
+                    "mu", "tau", "plan_for", "test", "alpha", "sides", "treated", "attrition",
+                    "sesoi", "margin", "animals", "sd", "unit", "cluster", "reps", "mcse", "seed",
+                    "jobs",
+                )
+            },
+        )  # fmt: skip
     asked = {"evidence": None if evidence is None else str(evidence),
              "reading": given["reading"] or []}  # fmt: skip
     result = replace(result, scenario={**result.scenario, **asked})

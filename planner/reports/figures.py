@@ -23,6 +23,7 @@ def power_curve(result: Result) -> Figure:
     """Chance of a significant benefit against n per group, one line per truth."""
     from matplotlib.ticker import PercentFormatter, ScalarFormatter
 
+    figure: Figure
     figure, axes = new_figure()
     rows = [row for row in result.performance if row["measure"] == "success"]
     for i, truth in enumerate(dict.fromkeys(row["truth"] for row in rows)):
@@ -72,6 +73,7 @@ def required_bars(result: Result) -> Figure:
     # `discounted` is the new laboratory at a quarter off, which has a bar of its own.
     rows = [row for row in result.required_rows
             if row["target"] == target and row["truth"] != "discounted"]  # fmt: skip
+    figure: Figure
     figure, axes = new_figure(height=0.6 + 0.36 * len(rows))
     largest = max((row["n"] for row in rows if row["n"] is not None), default=10)
     labels = []
@@ -100,6 +102,7 @@ def calibration_check(result: Result) -> Figure:
     sample = result.extra["check_sample"]
     check = [row for row in result.extra["check"] if row["truth"] == "matched"]
     titles = {"g": "pooled effect size (SDs)", "se": "its standard error", "I2": "I2 (percent)"}
+    figure: Figure
     figure, axes = new_figure(columns=3, width=9.0, height=3.0)
     for i, name in enumerate(titles):
         row: dict[str, Any] = next(row for row in check if row["statistic"] == name)
@@ -116,6 +119,7 @@ def calibration_check(result: Result) -> Figure:
 
 def joint_draws(result: Result) -> Figure:
     """The truths that the publication leaves open, and the matched one."""
+    figure: Figure
     figure, axes = new_figure(width=5.5, height=4.2)
     draws = result.extra["draws"]
     axes.scatter(draws["mu"], draws["tau"], s=4, color=COLOURS[0], alpha=0.25, linewidth=0,

@@ -29,12 +29,12 @@ def power_page(result: Result) -> str:
     """The page of `planner power`."""
     document = result.document()
     truths = list(dict.fromkeys(row["truth"] for row in document["performance"] if row["truth"]))
-    lines = paragraph(_headline(result)) + [""]
-    lines += paragraph(result.answer, "ANSWER  ") + [""]
+    lines = [*paragraph(_headline(result)), ""]
+    lines += [*paragraph(result.answer, "ANSWER  "), ""]
     lines += _table(document, truths)
     lines += _exactness(document)
-    lines += [""] + _required(document, truths)
-    lines += [""] + _curve(document, truths)
+    lines += ["", *_required(document, truths)]
+    lines += ["", *_curve(document, truths)]
     if document["warnings"]:
         lines += ["BEFORE YOU USE THIS"]
         for warning in document["warnings"]:
@@ -156,8 +156,8 @@ def calibration_page(result: Result) -> str:
     """The page of `planner calibrate`."""
     document = result.document()
     truth = document["truth"]
-    lines = paragraph(_headline(result)) + [""]
-    lines += paragraph(result.answer, "ANSWER  ") + [""]
+    lines = [*paragraph(_headline(result)), ""]
+    lines += [*paragraph(result.answer, "ANSWER  "), ""]
     lines.append("  published and simulated           published   simulated   95% of syntheses")
     for row in document["check"]:
         where = "matched truth" if row["truth"] == "matched" else "all joint draws"
@@ -179,7 +179,8 @@ def calibration_page(result: Result) -> str:
         label = f"{name}, {row['prior']}"
         lines.append(f"    {label:<31}{mu:>8}  {mu_range:<15} {tau:>10}  {tau_range}")
     bounds = truth["prior"]
-    lines += [""] + paragraph(
+    lines.append("")
+    lines += paragraph(
         f"Prior: mu uniform on {bounds['mu_low']:.2f} to {bounds['mu_high']:.2f}, tau uniform on "
         f"0 to {bounds['tau_high']:.2f} (alternative: half-normal). {truth['n_draws']:,} of "
         f"{truth['n_tried']:,} simulated syntheses reproduce the publication to its rounding. "

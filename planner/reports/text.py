@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 WIDTH = 79
 
@@ -18,7 +18,7 @@ def paragraph(text: str, first: str = "", rest: str | None = None) -> list[str]:
 
 
 def curve(
-    x: Sequence[float], lines: dict[str, Sequence[float]], height: int = 8, width: int = 60
+    x: Sequence[float], lines: Mapping[str, Sequence[float]], height: int = 8, width: int = 60
 ) -> list[str]:
     """Curves of chances (0 to 1) over x, x evenly spaced; each drawn with its own letter."""
     grid = [[" "] * width for _ in range(height + 1)]

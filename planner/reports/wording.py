@@ -147,8 +147,8 @@ def power_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
     if len(days) > 1:
         found.append((
             "mixed-days",
-            f"The evidence mixes test days {days[0]:g} to {days[-1]:g} after treatment; the plan is "
-            "for an average of them, not for one day.",
+            f"The evidence mixes test days {days[0]:g} to {days[-1]:g} after treatment; the plan "
+            "is for an average of them, not for one day.",
         ))  # fmt: skip
     if any(row["truth"] == "se-read-as-sd" for row in facts["required"]):
         wrong = _row(facts, "se-read-as-sd", target)
@@ -247,8 +247,8 @@ def calibration_warnings(analysis: Any, calibration: Any) -> list[dict[str, str]
         if near > 0.01:
             found.append((
                 "prior-bound",
-                f"The prior's bounds cut the joint draws off: {near:.0%} of them have {name} within "
-                "5% of the largest allowed. Much less is known than the intervals say.",
+                f"The prior's bounds cut the joint draws off: {near:.0%} of them have {name} "
+                "within 5% of the largest allowed. Much less is known than the intervals say.",
             ))  # fmt: skip
     found += [("note", note) for note in analysis.notes]
     return [{"code": code, "text": text} for code, text in found]

@@ -142,7 +142,8 @@ def pool_syntheses(seed, scenario, first, box, studies, out):
 
 @entry
 def match_syntheses(
-    seed, scenario, first, count, box, studies, target, window, low, high, critical, replicates, found
+    seed, scenario, first, count, box, studies, target, window,
+    low, high, critical, replicates, found,
 ):  # fmt: skip
     """Which of `count` replicates reproduce a publication; returns how many.
 

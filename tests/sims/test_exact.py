@@ -242,7 +242,9 @@ def reference_significant_g(design: TwoArm, df: float, mu: float, tau: float) ->
 def test_significant_g_is_the_double_integral(design: TwoArm, mu: float, tau: float) -> None:
     df = design.n1 + design.n2 - 2.0
     expected = reference_significant_g(design, df, mu, tau)
-    assert Student(design).significant_g(mu, tau**2) == pytest.approx(expected, rel=1e-7)
+    # With a margin |g| has a corner within the law of the SD.
+    bound = 1e-10 if design.margin == 0.0 else 5e-6
+    assert Student(design).significant_g(mu, tau**2) == pytest.approx(expected, rel=bound)
 
 
 def reference_errors(
@@ -393,7 +395,9 @@ def test_welch_is_the_double_integral_over_both_sds(
             assert float(exact.benefit(mu, tau**2)) == pytest.approx(hand.benefit(*at), abs=1e-7)
             assert float(exact.harm(mu, tau**2)) == pytest.approx(hand.harm(*at), abs=1e-7)
             significant = exact.design.j * hand.significant_d(*at)
-            assert exact.significant_g(mu, tau**2) == pytest.approx(significant, rel=1e-7)
+            # With a margin |g| has a corner within the law of the SDs.
+            bound = 1e-7 if margin == 0.0 else 5e-5
+            assert exact.significant_g(mu, tau**2) == pytest.approx(significant, rel=bound)
         width = interval.mean(2.0 * interval.half_width)
         assert exact.ci_width() == pytest.approx(width, rel=1e-7)
 

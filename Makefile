@@ -12,7 +12,7 @@ SOURCES := pyproject.toml planner/_version.py
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help power test lint bench validate calibrations clean
+.PHONY: help power test lint bench validate results calibrations clean
 
 help:
 	@echo "make power         animals needed, from the catalogue's chronic-after analysis"
@@ -20,6 +20,7 @@ help:
 	@echo "make lint          style and types"
 	@echo "make bench         speed of the kernels"
 	@echo "make validate      the long claims: hours"
+	@echo "make results       everything under results/ again"
 	@echo "make calibrations  the shipped calibrations again"
 	@echo "make clean         remove .venv and caches"
 
@@ -41,6 +42,15 @@ bench: $(VENV)/.installed-test
 
 validate: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m slow $(ARGS)
+
+# Everything under results/ again, one folder for each command and analysis.
+results: $(VENV)/.installed
+	for analysis in single-early single-late chronic-during chronic-after; do \
+	    for command in calibrate power; do \
+	        $(BIN)/planner $$command --analysis $$analysis --force --quiet \
+	            --out results/$$command-$$analysis > results/$$command-$$analysis.txt || exit 1; \
+	    done; \
+	done
 
 calibrations: $(VENV)/.installed
 	$(BIN)/python -m planner.ship_calibrations

@@ -22,6 +22,10 @@ __all__ = ["InputError", "__version__", "analysis", "calibrate", "power", "read"
 def __getattr__(name: str) -> Any:
     if name not in _PLACES:
         raise AttributeError(f"module 'planner' has no attribute {name!r}")
+    if name != "InputError":
+        from planner.errors import check_engine
+
+        check_engine()
     return getattr(import_module(_PLACES[name]), name)
 
 

@@ -7,19 +7,14 @@ prior. Results are kept on disk; those of the catalogue ship with the package.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import resources
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from planner.errors import InputError, unknown
-from planner.files import write_atomically
+from planner.kept_calibrations import cache_file, calibration_key, kept_files, load, save
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,15 +29,11 @@ if TYPE_CHECKING:
 N_DRAWS = 4000
 N_MATCH = 1 << 18  # simulated syntheses behind each median of the matched truth
 N_CHECK = 1 << 18
+NUMBERS = (N_DRAWS, N_MATCH, N_CHECK)
 SEED = 1
 CLUSTERS = ("none", "study", "lab")
 PRIORS = ("uniform", "half-normal")
 STATISTICS = ("g", "se", "I2")
-# Sources that a calibration depends on; a change in any of them makes it out of date.
-_SOURCES = (
-    "streams", "tables", "chi", "effects", "syntheses", "lanes/__init__", "lanes/syntheses",
-    "conditioning",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -160,24 +151,15 @@ def calibrate(
     share = (0.0 if cluster == "none" else 1.0) if share is None else share
     if not 0.0 <= share <= 1.0:
         raise InputError(f"share of tau^2 between clusters is {share}; accepted: 0 to 1")
-    key = calibration_key(analysis, cluster, share, seed)
+    key = calibration_key(analysis, cluster, share, seed, NUMBERS)
     if not fresh:
-        for path in _kept_files(analysis, cluster, share, key):
-            found = _load(path, key)
+        for path in kept_files(analysis, cluster, key):
+            found = load(path, key)
             if found is not None:
-                return found
+                return Calibration(**found)
     result = _calculate(analysis, cluster, share, seed, jobs, progress)
-    save(result, key, _cache_file(key))
+    save(result, key, cache_file(key))
     return result
-
-
-def calibration_key(analysis: Analysis, cluster: str, share: float, seed: int) -> str:
-    """Digest of everything that a calibration depends on."""
-    parts = [analysis.name, analysis.digest, cluster, repr(float(share)), str(seed)]
-    parts += [str(N_DRAWS), str(N_MATCH), str(N_CHECK)]
-    sims = resources.files("sims")
-    parts += [sims.joinpath(f"{name}.py").read_text(encoding="utf-8") for name in _SOURCES]
-    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:24]
 
 
 def studies_like(analysis: Analysis, cluster: str = "none", share: float = 0.0) -> Studies:
@@ -380,59 +362,3 @@ def calibration_result(
         },
         figures={"check": calibration_check, "joint": joint_draws},
     )
-
-
-# --- kept on disk: an npz file with the key inside, without pickles ---------------------------
-
-_ARRAYS = ("draws_mu", "draws_tau", "replicates", "check_sample")
-
-
-def save(calibration: Calibration, key: str, path: Path) -> None:
-    """Keep a calibration; a folder that cannot be written only costs the next run its time."""
-    fields = {name: value for name, value in vars(calibration).items() if name != "draws"}
-    arrays = {name: fields.pop(name) for name in _ARRAYS}
-    text = json.dumps({"key": key, **fields})
-    try:
-        with write_atomically(path) as file:
-            np.savez_compressed(file, meta=np.array(text), **arrays)
-    except OSError:
-        return
-
-
-def _load(path: Path, key: str) -> Calibration | None:
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            fields = json.loads(str(stored["meta"]))
-            if fields.pop("key") != key:
-                return None
-            arrays = {name: stored[name] for name in _ARRAYS}
-    except (OSError, ValueError, KeyError, EOFError):
-        return None
-    except Exception as error:  # zipfile.BadZipFile, zlib.error: a damaged file is as good as none
-        if type(error).__module__ in ("zipfile", "zlib"):
-            return None
-        raise
-    fields["prior"] = tuple(fields["prior"])
-    fields["check"] = tuple(fields["check"])
-    return Calibration(**fields, **arrays)
-
-
-def shipped_name(analysis: str, cluster: str) -> str:
-    """File name of a calibration that ships with the package."""
-    return f"{analysis.replace('/', '_')}--{cluster}.npz"
-
-
-def shipped_folder() -> Path:
-    """Folder of the calibrations that ship with the package."""
-    return Path(str(resources.files("planner.catalogue"))) / "calibrations"
-
-
-def _cache_file(key: str) -> Path:
-    from platformdirs import user_cache_path
-
-    root = os.environ.get("PLANNER_CACHE_DIR") or user_cache_path("planner", appauthor=False)
-    return Path(root) / "calibrations" / f"{key}.npz"
-
-
-def _kept_files(analysis: Analysis, cluster: str, share: float, key: str) -> list[Path]:
-    return [shipped_folder() / shipped_name(analysis.name, cluster), _cache_file(key)]

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from planner._version import __version__
-from planner.errors import InputError, unknown
+from planner.errors import InputError, check_engine, unknown
 
 # Typer may carry its own copy of click: its usage errors are reached through typer's names.
 USAGE_ERROR: Any = typer.BadParameter.__base__
@@ -80,6 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code (0, 1, 2 or 130)."""
     command = typer.main.get_command(app)
     try:
+        check_engine()
         code = command.main(
             args=None if arguments is None else list(arguments),
             prog_name="planner",

@@ -4,10 +4,31 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from importlib.util import find_spec
+from pathlib import Path
 
 
 class InputError(ValueError):
     """Bad input from outside: the message is for the user, one or two lines, no prefix."""
+
+
+def check_engine() -> None:
+    """Refuse to run with a foreign module in the place of the engine.
+
+    Raises
+    ------
+    InputError
+        for a `sims` that is not the one beside this package, such as a file of that name in the
+        folder from which Python was started
+    """
+    found = find_spec("sims")
+    here = Path(__file__).parent.parent / "sims" / "__init__.py"
+    origin = None if found is None else found.origin
+    if origin is None or Path(origin).resolve() != here.resolve():
+        raise InputError(
+            f"{origin or 'no module'} stands in the place of the planner's engine `sims`: "
+            "rename it, or start from another folder"
+        )
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

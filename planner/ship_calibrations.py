@@ -5,7 +5,8 @@ Needed after a change of the engine or of the catalogue's numbers; a test says w
 
 from __future__ import annotations
 
-from planner.calibration import SEED, calibrate, calibration_key, save, shipped_folder, shipped_name
+from planner.calibration import NUMBERS, SEED, calibrate
+from planner.kept_calibrations import calibration_key, save, shipped_folder, shipped_name
 from planner.published import catalogue_review
 
 
@@ -25,7 +26,7 @@ def main() -> None:
         analysis = catalogue_review().analysis(name)
         result = calibrate(analysis, cluster=cluster)
         path = shipped_folder() / shipped_name(name, cluster)
-        save(result, calibration_key(analysis, cluster, result.share, SEED), path)
+        save(result, calibration_key(analysis, cluster, result.share, SEED, NUMBERS), path)
         print(f"{path.name}: mu {result.mu:.3f}, tau {result.tau:.3f} ({result.status})")
 
 

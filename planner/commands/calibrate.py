@@ -61,7 +61,7 @@ def calibrate(
     from planner.errors import InputError
     from planner.reports.terminal import calibration_page
 
-    given = option_values(ctx, scenario, "calibrate")
+    given = option_values(ctx, calibrate, scenario)
     file = None if given["evidence"] is None else Path(given["evidence"])
     found = find_analysis(given["analysis"], file, given["reading"] or [])
     if found is None:

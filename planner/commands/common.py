@@ -94,21 +94,36 @@ def printable(text: str, encoding: str | None) -> str:
     return text.encode(name, "replace").decode(name)
 
 
-def option_values(ctx: Any, scenario: Path | None, command: str) -> dict[str, Any]:
-    """Values of all options: what was typed, else the scenario file, else the default."""
+def option_values(
+    ctx: typer.Context, function: Callable[..., None], scenario: Path | None
+) -> dict[str, Any]:
+    """Values of all options of a command: what was typed, else the scenario's, else the default.
+
+    Raises
+    ------
+    InputError : the scenario file cannot be read, or has unknown options or wrong values.
+    """
     values = dict(ctx.params)
     if scenario is None:
         return values
+    from typing import get_type_hints
+
+    from pydantic import TypeAdapter, ValidationError
+
     from planner.options import read_scenario
 
-    parameters = {parameter.name: parameter for parameter in ctx.command.params}
-    for name, value in read_scenario(scenario, command, values).items():
-        if ctx.get_parameter_source(name).name != "DEFAULT":
+    kinds = get_type_hints(function)
+    for name, value in read_scenario(scenario, function.__name__, values).items():
+        source = ctx.get_parameter_source(name)
+        if source is None or source.name != "DEFAULT":
             continue
-        if isinstance(value, list) and not parameters[name].multiple:
-            value = ",".join(str(item) for item in value)
+        if name == "n" and isinstance(value, list):
+            value = ",".join(str(size) for size in value)
         try:
-            values[name] = parameters[name].type_cast_value(ctx, value)
-        except typer.BadParameter as error:
-            raise InputError(f"{scenario.name}: {name}: {error.message}") from None
+            values[name] = TypeAdapter(kinds[name]).validate_python(value)
+        except ValidationError as error:
+            found = error.errors()[0]
+            raise InputError(
+                f"{scenario.name}: {name} = {value!r}: {found['msg'].lower()}"
+            ) from None
     return values

@@ -85,7 +85,7 @@ def power(
     from planner.two_arm import DEFAULT_TARGETS
     from planner.two_arm import power as plan
 
-    given = option_values(ctx, scenario, "power")
+    given = option_values(ctx, power, scenario)
     sizes = given["n"]
     evidence = None if given["evidence"] is None else Path(given["evidence"])
     by_hand = given["mu"] is not None or given["tau"] is not None

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from planner.reports.measures import percent
-from planner.reports.text import WIDTH, curve, paragraph
+from planner.reports.text import curve, paragraph
 
 if TYPE_CHECKING:
     from planner.results import Result
@@ -39,9 +39,13 @@ def power_page(result: Result) -> str:
         lines += ["BEFORE YOU USE THIS"]
         for warning in document["warnings"]:
             lines += paragraph(warning["text"], "! ")
-    lines += paragraph(f"Repeat:  {command_line(document)}", "", "         ")
-    lines[-1] += f"     ({document['version']}, {document['provenance']['engine'][:6]})"
+    lines += _repeat(document)
     return "\n".join(lines)
+
+
+def _repeat(document: Mapping[str, Any]) -> list[str]:
+    made_by = f"({document['version']}, {document['provenance']['engine'][:6]})"
+    return paragraph(f"Repeat:  {command_line(document)}  {made_by}", "", "         ")
 
 
 def _headline(result: Result) -> str:
@@ -63,8 +67,8 @@ def _table(document: Mapping[str, Any], truths: list[str]) -> list[str]:
     sizes = sorted({n for _, n in success})
     marked = {row["n"] for row in document["required"]
               if row["truth"] in truths and row["shrink"] == 0.0}  # fmt: skip
-    scale, unit = document["scenario"]["sd"] or 1.0, document["scenario"]["unit"] or "units"
-    unit = unit if document["scenario"]["sd"] else "SDs"
+    scale = document["scenario"]["sd"] or 1.0
+    unit = "SDs" if document["scenario"]["sd"] is None else "*"
     reference = "pooled" if "pooled" in truths else truths[0]
     heads = [_HEADS[truth] for truth in truths]
     top = " ".join(f"{a:>11}" for a, _ in heads)
@@ -74,7 +78,7 @@ def _table(document: Mapping[str, Any], truths: list[str]) -> list[str]:
     lines = [
         f"{'':15}{'chance of a significant benefit':>{span}}   if significant,",
         f"    per  total {top:>{span}}  overstated  wrong  {interval} int.",
-        f"  group      n {bottom:>{span}}          by    way   +/- {unit}"[:WIDTH],
+        f"  group      n {bottom:>{span}}          by    way   +/- {unit}",
     ]
     for n in _shown(sizes, marked, document["recommended"]):
         cells = " ".join(f"{percent(_best(success[truth, n])):>11}" for truth in truths)
@@ -86,8 +90,8 @@ def _table(document: Mapping[str, Any], truths: list[str]) -> list[str]:
         n1, n2 = success[truths[0], n]["n1"], success[truths[0], n]["n2"]
         treated = document["scenario"]["treated"]
         lines.append(
-            f"{mark} {n:>5}  {treated * n1 + n2:>5} {cells:>{span}}  {over:>10}  {wrong:>5}  "
-            f"{half:>9.3g}"
+            f"{mark}{n:>6}  {treated * n1 + n2:>5} {cells:>{span}}  {over:>10}  {wrong:>5}  "
+            f"{half:>8.3g}"
         )
     return lines
 
@@ -112,9 +116,16 @@ def _exactness(document: Mapping[str, Any]) -> list[str]:
     reps = rows[0]["n_sim"]
     return paragraph(
         f"Chances are exact; {reps:,} simulated experiments per size and truth are at most "
-        f"{100.0 * away:.2f} points away.",
+        f"{100.0 * away:.2f} points away.{_unit_note(document)}",
         "  ",
     )
+
+
+def _unit_note(document: Mapping[str, Any]) -> str:
+    scenario = document["scenario"]
+    if scenario["sd"] is None:
+        return ""
+    return f" * In {scenario['unit'] or 'units of the outcome'}, with an SD of {scenario['sd']:g}."
 
 
 def _required(document: Mapping[str, Any], truths: list[str]) -> list[str]:
@@ -190,8 +201,7 @@ def calibration_page(result: Result) -> str:
     lines += ["", "BEFORE YOU USE THIS"]
     for warning in document["warnings"]:
         lines += paragraph(warning["text"], "! ")
-    lines += paragraph(f"Repeat:  {command_line(document)}", "", "         ")
-    lines[-1] += f"     ({document['version']}, {document['provenance']['engine'][:6]})"
+    lines += _repeat(document)
     return "\n".join(lines)
 
 

@@ -43,5 +43,6 @@ def curve(
         start = columns[i]
         if all(cell == " " for cell in ticks[max(0, start - 1) : start + len(text) + 1]):
             ticks[start : start + len(text)] = text
-    out.append("        " + "".join(ticks).rstrip() + "  per group")
+    out.append("        " + "".join(ticks).rstrip())
+    out.append("        animals per group")
     return out

@@ -69,9 +69,7 @@ def group_tables(designs: list[TwoArm]) -> np.ndarray:
     return inverse_sd_tables(np.array([n - 1.0 for d in designs for n in (d.n1, d.n2)]))
 
 
-def quantile_tables(
-    designs: list[TwoArm], test_level: float, interval_level: float
-) -> np.ndarray:
+def quantile_tables(designs: list[TwoArm], test_level: float, interval_level: float) -> np.ndarray:
     """Tables of Welch's t quantile over the first group's share, two per design."""
     tables = [
         fit_table(lambda share, d=d, p=p: welch_quantile(share, d, p), 0.0, 1.0, QUANTILE_INTERVALS)
@@ -196,6 +194,17 @@ def first_normals(seed, scenario, first, out):
         s = open_stream(key, np.uint64(first + r))
         for j in range(out.shape[1]):
             out[r, j], s = draw_normal(s)
+
+
+@entry
+def normals_then_uniform(seed, scenario, first, normals, uniforms):
+    """First normals (n, n_normals) of consecutive replicates, and the uniform (n,) after them."""
+    key = stream_key(seed, scenario)
+    for r in range(normals.shape[0]):
+        s = open_stream(key, np.uint64(first + r))
+        for j in range(normals.shape[1]):
+            normals[r, j], s = draw_normal(s)
+        uniforms[r], s = draw_uniform(s)
 
 
 @entry

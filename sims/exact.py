@@ -13,6 +13,7 @@ from scipy.special import gammaln, nctdtr, ndtr, stdtrit
 from sims.types import TwoArm
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(80)
+_MANY_NODES, _MANY_WEIGHTS = np.polynomial.legendre.leggauss(48)
 
 
 def t_quantile(p, df):
@@ -25,9 +26,16 @@ def t_tail(c, df: float, ncp):
 
     scipy's ``nctdtr`` is right to 1e-15 in the half where c >= 0 and the noncentrality is not
     far beyond c; elsewhere it can be NaN. The lower half is its mirror image,
-    P(T > c) = P(-T < -c), and what is left is integrated.
+    P(T > c) = P(-T < -c), and what is left is integrated. Of many values at once, such as the
+    draws of an uncertain truth, all are integrated over the same nodes: several times faster,
+    and right to 1e-13 as long as no critical value is steep on the scale of the SD's law.
     """
     c, ncp = np.broadcast_arrays(np.asarray(c, dtype=float), np.asarray(ncp, dtype=float))
+    if c.ndim == 1 and len(c) >= 64:
+        low, high = _sd_range(df)
+        if np.max(np.abs(c)) * (high - low) <= 10.0:
+            nodes, weights = sd_quadrature(df, _MANY_NODES, _MANY_WEIGHTS)
+            return np.asarray(weights @ ndtr(ncp - nodes[:, None] * c))
     mirrored = c < 0.0
     below = nctdtr(df, np.where(mirrored, -ncp, ncp), np.abs(c))
     tail = np.where(mirrored, below, 1.0 - below)
@@ -69,11 +77,13 @@ def _sd_density(s: np.ndarray, df: float) -> np.ndarray:
     return np.asarray(np.exp(log_density + (df - 1.0) * np.log(s)))
 
 
-def sd_quadrature(df: float) -> tuple[np.ndarray, np.ndarray]:
+def sd_quadrature(
+    df: float, nodes: np.ndarray = _NODES, weights: np.ndarray = _WEIGHTS
+) -> tuple[np.ndarray, np.ndarray]:
     """Nodes s and weights of the law of a sample SD, s^2 ~ chi2(df) / df; weights sum to 1."""
     low, high = _sd_range(df)
-    s = low + (high - low) * (_NODES + 1.0) / 2.0
-    weight = _WEIGHTS * _sd_density(s, df)
+    s = low + (high - low) * (nodes + 1.0) / 2.0
+    weight = weights * _sd_density(s, df)
     return s, weight / weight.sum()
 
 
@@ -126,7 +136,7 @@ class Student:
         if tau2 == 0.0:
             wrong = None if mu == 0.0 else (harm if mu > 0.0 else benefit)
         else:
-            below, above = _theta_quadrature(mu, tau2)
+            below, above = self._theta_quadrature(mu, tau2)
             wrong = float(np.sum(below[1] * self.benefit(below[0])))
             wrong += float(np.sum(above[1] * self.harm(above[0])))
         return None if wrong is None or benefit + harm == 0.0 else wrong / (benefit + harm)
@@ -137,7 +147,7 @@ class Student:
             true = abs(mu) * float(self.benefit(mu) + self.harm(mu))
         else:
             true = 0.0
-            for theta, weight in _theta_quadrature(mu, tau2):
+            for theta, weight in self._theta_quadrature(mu, tau2):
                 significant = self.benefit(theta) + self.harm(theta)
                 true += float(np.sum(weight * np.abs(theta) * significant))
         return self.significant_g(mu, tau2) / true if true > 0.0 else None
@@ -150,6 +160,27 @@ class Student:
         above = mean_abs_between(d.margin + d.upper * d.se * s, np.inf, mu, sd)
         below = mean_abs_between(-np.inf, d.margin + d.lower * d.se * s, mu, sd)
         return float(d.j * np.sum(weight * (above + below) / s))
+
+    def _theta_quadrature(self, mu: float, tau2: float):
+        """Nodes and weights of theta ~ N(mu, tau2) below 0 and above 0.
+
+        Cut at 0, where |theta| has its corner, and around the effects at which the test starts
+        to reject: that may happen within a small part of the spread between laboratories.
+        """
+        tau, d = np.sqrt(tau2), self.design
+        reach = np.array([-8.0, 0.0, 8.0]) * d.se
+        low, high = mu - 10.0 * tau, mu + 10.0 * tau
+        cuts = [low, high, 0.0]
+        for critical in (d.upper, d.lower):
+            if np.isfinite(critical):
+                cuts += list(d.margin + critical * d.se + reach)
+        edges = np.unique(np.clip(cuts, low, high))
+        centre, half = (edges[1:] + edges[:-1]) / 2.0, np.diff(edges) / 2.0
+        theta = (centre[:, None] + half[:, None] * _NODES).ravel()
+        density = np.exp(-0.5 * ((theta - mu) / tau) ** 2) / (tau * np.sqrt(2.0 * np.pi))
+        weight = (half[:, None] * _WEIGHTS).ravel() * density
+        below = theta < 0.0
+        return (theta[below], weight[below]), (theta[~below], weight[~below])
 
 
 class Welch(Student):
@@ -199,15 +230,3 @@ def welch_quantile(share, design: TwoArm, level: float):
     """Upper t quantile at Welch's degrees of freedom, from the share v1 / (v1 + v2)."""
     df = 1.0 / (share**2 / (design.n1 - 1.0) + (1.0 - share) ** 2 / (design.n2 - 1.0))
     return t_quantile(level, df)
-
-
-def _theta_quadrature(mu: float, tau2: float):
-    """Nodes and weights of N(mu, tau2) below and above 0, where |theta| has its corner."""
-    tau = np.sqrt(tau2)
-    parts = []
-    for low, high in ((mu - 10.0 * tau, 0.0), (0.0, mu + 10.0 * tau)):
-        low, high = np.clip([low, high], mu - 10.0 * tau, mu + 10.0 * tau)
-        theta = low + (high - low) * (_NODES + 1.0) / 2.0
-        density = np.exp(-0.5 * ((theta - mu) / tau) ** 2) / (tau * np.sqrt(2.0 * np.pi))
-        parts.append((theta, _WEIGHTS * (high - low) / 2.0 * density))
-    return parts

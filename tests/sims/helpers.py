@@ -197,6 +197,25 @@ def first_normals(seed, scenario, first, out):
 
 
 @entry
+def count_normals(seed, n, per_unit, counts):
+    """Count n normals of one stream in bins of 1 / per_unit about 0; the outer bins are open."""
+    s = open_stream(stream_key(seed, np.uint64(0)), np.uint64(0))
+    last = counts.shape[0] - 1
+    for _ in range(n):
+        z, s = draw_normal(s)
+        place = math.floor(z * per_unit) + counts.shape[0] // 2
+        counts[min(max(int(place), 0), last)] += 1
+
+
+@entry
+def normals_from(states, out):
+    """First normal from each of the states (n, 4)."""
+    for i in range(out.shape[0]):
+        s = (states[i, 0], states[i, 1], states[i, 2], states[i, 3])
+        out[i], s = draw_normal(s)
+
+
+@entry
 def normals_then_uniform(seed, scenario, first, normals, uniforms):
     """First normals (n, n_normals) of consecutive replicates, and the uniform (n,) after them."""
     key = stream_key(seed, scenario)

@@ -12,12 +12,15 @@ from tests.sims.helpers import (
     P_BINOMIAL,
     U,
     binomial_p,
+    count_normals,
     fill_states,
     fill_words,
     first_normals,
     first_uniforms,
     first_words,
+    mcses_off,
     mix_words,
+    normals_from,
 )
 
 EDGE = 3.6541528853610088
@@ -220,6 +223,76 @@ def test_tails_beyond_the_last_edge_are_drawn_as_often_as_they_should(normals: n
     assert binomial_p(len(beyond), len(z), p) > P_BINOMIAL
     assert stats.kstest(2.0 * stats.norm.sf(beyond) / p, "uniform").pvalue > P_TEST
     assert z.max() < Z_MAX
+
+
+def test_the_density_is_the_normal_one_in_fine_bins() -> None:
+    # Seed 13, 4e7 normals of one stream in bins of 1/128 up to 5.5, the outer ones open.
+    n, half, per_unit = 40_000_000, 704, 128
+    counts = np.zeros(2 * half, dtype=np.int64)
+    count_normals(U(13), n, float(per_unit), counts)
+    one_side = -np.diff(np.append(stats.norm.sf(np.arange(half) / per_unit), 0.0))
+    both, expected = counts + counts[::-1], 2.0 * n * one_side[::-1]
+    # Chi-square where 10 or more are expected, what is farther out taken together.
+    rare = int(np.sum(np.cumsum(expected) < 10.0))
+    both = np.append(both[: rare + 1].sum(), both[rare + 1 : half])
+    expected = np.append(expected[: rare + 1].sum(), expected[rare + 1 :])
+    assert P_TEST < stats.chisquare(both, expected).pvalue < 1.0 - P_TEST
+
+
+def _states_giving(words: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Random states whose next word is given: word = rotl(s0 + s3, 23) + s0, solved for s3."""
+    states = generator.integers(0, 1 << 64, (len(words), 4), dtype=U)
+    rotated = words - states[:, 0]
+    states[:, 3] = ((rotated >> U(23)) | (rotated << U(41))) - states[:, 0]
+    given = np.zeros(1, dtype=U)
+    fill_words(states[0], given)
+    assert given[0] == words[0]
+    return states
+
+
+def test_rejection_in_the_tail_leaves_the_normal_law() -> None:
+    # 400,000 words of the lowest layer, beyond its rectangle (seed 14): both signs, cut normals.
+    # Kolmogorov-Smirnov, and the means of the distance beyond the edge and of its square.
+    generator = np.random.default_rng(14)
+    _, inside, _ = ziggurat_tables()
+    n = 400_000
+    fraction = generator.integers(int(inside[0]), 1 << 52, n, dtype=U)
+    sign = generator.integers(0, 2, n, dtype=U)
+    words = (fraction << U(12)) | (generator.integers(0, 8, n, dtype=U) << U(9)) | (sign << U(8))
+    tail = np.zeros(n)
+    normals_from(_states_giving(words, generator), tail)
+    assert np.array_equal(tail < 0.0, sign == 1)
+    beyond = np.abs(tail) - EDGE
+    p = float(stats.norm.sf(EDGE))
+    assert beyond.min() >= 0.0
+    assert stats.kstest(stats.norm.sf(np.abs(tail)) / p, "uniform").pvalue > P_TEST
+    mills = float(stats.norm.pdf(EDGE)) / p
+    assert mcses_off(beyond, mills - EDGE) < MCSES
+    assert mcses_off(beyond**2, 1.0 - EDGE * mills + EDGE**2) < MCSES
+
+
+def test_rejection_beside_the_rectangles_follows_the_curve() -> None:
+    # 400,000 words of layers 1 to 255, outside of their rectangles (seed 15). A point x of layer
+    # i is kept with probability (f(x) - f(x_i)) / (f(x_i+1) - f(x_i)): counts of kept points in
+    # ten classes of that probability, in MCSEs of a sum of unequal coins.
+    generator = np.random.default_rng(15)
+    width, inside, _ = ziggurat_tables()
+    n = 400_000
+    layer = generator.integers(1, 256, n, dtype=U)
+    low = inside[layer].astype(float)
+    fraction = (low + generator.random(n) * (2.0**52 - low)).astype(U)
+    words = (fraction << U(12)) | layer
+    drawn = np.zeros(n)
+    normals_from(_states_giving(words, generator), drawn)
+    x = fraction.astype(float) * width[layer]
+    kept = drawn == x
+    density = np.exp(-0.5 * np.append(width * 2.0**52, 0.0) ** 2)
+    below, above = density[layer], density[layer + U(1)]
+    p = np.clip((np.exp(-0.5 * x * x) - below) / (above - below), 0.0, 1.0)
+    for place in range(10):
+        of = (p >= place / 10.0) & (p < (place + 1) / 10.0)
+        sd = math.sqrt(float(np.sum(p[of] * (1.0 - p[of]))))
+        assert abs(float(np.sum(kept[of]) - np.sum(p[of]))) < MCSES * sd
 
 
 def test_normals_of_one_replicate_are_uncorrelated(normals: np.ndarray) -> None:

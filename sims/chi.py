@@ -17,7 +17,8 @@ from sims.tables import evaluate, fit_table
 
 PER_UNIT = 8
 N_INTERVALS = int(2 * Z_MAX * PER_UNIT)
-_Z_TOP = float(np.nextafter(Z_MAX, 0.0))
+# Just inside the last interval: so close to Z_MAX that the sum below would round to its end.
+_Z_TOP = Z_MAX - 2.0**-40
 
 
 def inverse_sd(z: np.ndarray, df: float) -> np.ndarray:

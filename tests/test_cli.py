@@ -143,8 +143,9 @@ def test_a_review_of_ones_own(capsys, tmp_path):
 
 
 def test_ascii_output_and_foreign_engine(tmp_path):
-    for arguments in (["evidence", "show", "single-early"], ["evidence", "show"],
-                      ["calibrate", "--analysis", "chronic-after"], ["power", *FAST], ["--help"]):  # fmt: skip
+    calibrate = ["calibrate", "--analysis", "chronic-after"]
+    for arguments in (["evidence", "show", "single-early"], ["evidence", "show"], calibrate,
+                      ["power", *FAST], ["--help"]):  # fmt: skip
         done = start(*arguments, folder=tmp_path, PYTHONIOENCODING="ascii")
         assert done.returncode == 0, done.stderr
         assert done.stdout.isascii()

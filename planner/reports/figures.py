@@ -122,7 +122,8 @@ def joint_draws(result: Result) -> Figure:
     figure: Figure
     figure, axes = new_figure(width=5.5, height=4.2)
     draws = result.extra["draws"]
-    axes.scatter(draws["mu"], draws["tau"], s=4, color=COLOURS[0], alpha=0.25, rasterized=True, linewidth=0,
+    axes.scatter(draws["mu"], draws["tau"], s=4, color=COLOURS[0], alpha=0.25, linewidth=0,
+                 rasterized=True,
                  label="reproduces the publication")  # fmt: skip
     axes.plot(result.truth["mu"], result.truth["tau"], "P", color=COLOURS[1], markersize=9,
               label="matched truth")  # fmt: skip

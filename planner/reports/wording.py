@@ -33,7 +33,8 @@ def power_headline(facts: Mapping[str, Any]) -> str:
         )
     spread = f"[{analysis.ci.lower}, {analysis.ci.upper}]" if analysis.ci else f"SE {analysis.se}"
     return (
-        f"{start}: {analysis.title}. From {analysis.review}: {analysis.k} comparisons, "
+        f"{start}: {analysis.title.rstrip('.')}. From {analysis.review}: "
+        f"{analysis.k} comparisons, "
         f"effect size {analysis.g} {spread}, {analysis.heterogeneity_kind} "
         f"{analysis.heterogeneity}."
     )
@@ -128,6 +129,18 @@ def power_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
     target = facts["targets"][0]
     printed, average = _row(facts, "as-printed", target), _row(facts, "pooled", target)
     mu = calibration.mu * analysis.sign
+    if analysis.sign < 0:
+        found.append((
+            "wrong-way",
+            f"The published effect size is {analysis.g}: it points to harm. What is called a "
+            "benefit here is a result in that direction.",
+        ))  # fmt: skip
+    if analysis.g.number * analysis.sign < 1.959964 * analysis.se_number:
+        found.append((
+            "no-effect",
+            f"The published 95% interval of the effect size {analysis.g} includes no effect: the "
+            "literature does not show a benefit that could be planned for.",
+        ))  # fmt: skip
     if calibration.status == "boundary":
         found.append((
             "boundary",

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from sims.exact import Student
 
 
+DISCOUNT = 0.25  # what the literature may flatter by, as long as selection is not modelled
+TRIVIAL_N = 3  # a test against zero that needs no more is no plan
+
+
 @dataclass(frozen=True, eq=False)
 class Truth:
     """Equally likely truths (mu, tau), benefit positive, under one name."""
@@ -85,24 +89,24 @@ class Questions:
         rows = []
         for goal in targets:
             for truth in self.truths.values():
-                for share in shares:
+                for share in shares if truth.name != "discounted" else ():
                     if truth.name != "assurance" or share == 0.0 or plan_for == "assurance":
                         rows.append(self._required_row(goal, truth.shrunk(share), share))
             for named, truth in self._named_truths().items():
                 rows.append(self._required_row(goal, truth, 0.0, named))
             if self.calibration is not None:
                 # What if the literature flatters? A quarter off, in a new laboratory.
-                discounted = self.truths["new-lab"].shrunk(0.25)
-                rows.append(self._required_row(goal, discounted, 0.25, "discounted"))
+                discounted = self.truths["new-lab"].shrunk(DISCOUNT)
+                rows.append(self._required_row(goal, discounted, DISCOUNT, "discounted"))
         return rows
 
     def _named_truths(self) -> dict[str, Truth]:
         if self.analysis is None or self.calibration is None:
             return {}
-        g = abs(self.analysis.g.number)
+        g = self.analysis.g.number
         named = {"as-printed": Truth.point("as-printed", g, 0.0)}
-        if self.calibration.mu * self.analysis.sign > 3.0:
-            mu = abs(self.calibration.mu) / math.sqrt(self.analysis.sizes.median)
+        if self.calibration.mu > 3.0:
+            mu = self.calibration.mu / math.sqrt(self.analysis.sizes.median)
             named["se-read-as-sd"] = Truth.point("se-read-as-sd", mu, 0.0)
         return named
 
@@ -118,6 +122,14 @@ class Questions:
             "ceiling": ceiling, "animals": None if n is None else self.design.animals(n),
             "ordered": None if n is None else self.design.ordered(n), "recommended": False,
         }  # fmt: skip
+
+    def trivial(self, goal: float) -> bool:
+        """Whether a test against zero needs so few animals that it tests nothing."""
+        if self.design.sesoi is not None:
+            return False
+        mean = next(iter(self.truths.values())).mu
+        n = self.smallest_n(Truth.point("mean", float(mean[0]), 0.0), goal)
+        return n is not None and n <= TRIVIAL_N
 
     def smallest_n(self, truth: Truth, goal: float, guess: int | None = None) -> int | None:
         """Smallest n per treated group whose exact chance of success reaches the goal."""

@@ -11,7 +11,7 @@ import numpy as np
 from planner.calibration import Calibration, calibrate
 from planner.designs import Design
 from planner.errors import InputError, unknown
-from planner.questions import Questions, Truth
+from planner.questions import DISCOUNT, Questions, Truth
 from planner.results import Result, performance_row, provenance
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ SHRINK = (0.0, 0.25, 0.5)
 PLAN_FOR = ("new-lab", "pooled", "assurance", "discounted")
 LARGEST_RECOMMENDED = 50  # per group; beyond it something else helps more than animals
 LARGEST_TABLE_N = 2000  # required sizes above it are not simulated unless asked for
-TRIVIAL_N = 3  # a test against zero that needs no more is no plan
 
 
 def power(
@@ -86,7 +85,8 @@ def power(
     _check(targets, shrink, mu, tau, analysis, plan_for, animals, n, sd, unit)
     reps = _replications(reps, mcse)
     by_hand = mu is not None
-    sign = (1 if mu is None or mu >= 0.0 else -1) if by_hand else _sign(analysis)
+    # In evidence positive is benefit; by hand the effect aimed at is the benefit.
+    sign = -1 if mu is not None and mu < 0.0 else 1
     design = Design(
         test=test, alpha=alpha, sides=sides, allocation=allocation, treated=treated,
         attrition=attrition, sesoi=sesoi, margin=margin, sign=sign,
@@ -98,7 +98,7 @@ def power(
     else:
         assert analysis is not None
         calibration = truth or calibrate(analysis, cluster=cluster, jobs=jobs, progress=progress)
-        truths = _truths(calibration, sign)
+        truths = _truths(calibration, plan_for)
     questions = Questions(design, truths, calibration, analysis)
     shares = tuple(dict.fromkeys((*SHRINK, *shrink)))
     required = questions.required(targets, shares, plan_for)
@@ -126,7 +126,7 @@ def power(
         "design": design, "analysis": analysis, "calibration": calibration, "targets": targets,
         "plan_for": plan_for, "required": required, "recommended": recommended,
         "sizes": sizes, "rows": rows, "animals": animals, "sd": sd, "unit": unit,
-        "questions": questions, "command_scenario": scenario,
+        "trivial": questions.trivial(targets[0]), "command_scenario": scenario,
     }  # fmt: skip
     return Result(
         command="power",
@@ -195,17 +195,16 @@ def _replications(reps: int | None, mcse: float | None) -> int:
     return reps
 
 
-def _sign(analysis: Analysis | None) -> int:
-    return 1 if analysis is None else analysis.sign
-
-
-def _truths(calibration: Calibration, sign: int) -> list[Truth]:
-    mu, tau = sign * calibration.mu, calibration.tau
-    return [
+def _truths(calibration: Calibration, plan_for: str) -> list[Truth]:
+    mu, tau = calibration.mu, calibration.tau
+    truths = [
         Truth.point("pooled", mu, 0.0),
         Truth.point("new-lab", mu, tau),
-        Truth("assurance", sign * calibration.draws_mu, calibration.draws_tau),
+        Truth("assurance", calibration.draws_mu, calibration.draws_tau),
     ]
+    if plan_for == "discounted":
+        truths.append(Truth.point("discounted", mu * (1.0 - DISCOUNT), tau))
+    return truths
 
 
 def _truth_fields(
@@ -235,12 +234,10 @@ def _recommend(
     required: list[dict[str, Any]], questions: Questions, goal: float, plan_for: str
 ) -> dict[str, Any] | None:
     """The row to follow; None where no sensible group size answers the question."""
-    if questions.design.sesoi is None and questions.calibration is not None:
-        trivial = questions.smallest_n(questions.truths["pooled"], goal)
-        if trivial is not None and trivial <= TRIVIAL_N:
-            return None
+    if questions.trivial(goal):
+        return None
     for row in required:
-        wanted = row["shrink"] == (0.25 if plan_for == "discounted" else 0.0)
+        wanted = row["shrink"] == (DISCOUNT if plan_for == "discounted" else 0.0)
         if row["target"] == goal and row["truth"] == plan_for and wanted:
             fits = row["n"] is not None and row["n"] <= LARGEST_RECOMMENDED
             return row if fits else None

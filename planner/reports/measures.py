@@ -18,7 +18,7 @@ TRUTHS = {
     "se-read-as-sd": "if published standard errors were read as SDs",
 }
 OTHER_WORDS = {
-    "required n": "smallest n per treated group with that chance of success; exact",
+    "required n": "smallest n per treated group with that chance; exact (given the draws)",
     "ceiling": "chance of success that no group size exceeds",
     "mcse": "simulation error: Monte Carlo standard error",
 }

@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 _HEADS = {
     "pooled": ("average", "lab"), "new-lab": ("new", "lab"),
     "assurance": ("not knowing", "the average"), "given": ("as", "given"),
+    "discounted": ("new lab,", "1/4 smaller"),
 }  # fmt: skip
 _NAMES = {
     "pooled": "average lab", "new-lab": "new lab", "assurance": "not knowing the average",
     "given": "as given", "as-printed": "effect size as printed", "se-read-as-sd": "SEs read as SDs",
     "discounted": "new lab, effect 1/4 smaller",
 }  # fmt: skip
-_MARKS = {"pooled": "a", "new-lab": "n", "assurance": "k", "given": "g"}
+_MARKS = {"pooled": "a", "new-lab": "n", "assurance": "k", "given": "g", "discounted": "d"}
 _TABLE_ROWS = 14
 
 
@@ -29,6 +30,8 @@ def power_page(result: Result) -> str:
     """The page of `planner power`."""
     document = result.document()
     truths = list(dict.fromkeys(row["truth"] for row in document["performance"] if row["truth"]))
+    if "discounted" in truths:  # four columns would not fit; JSON has them all
+        truths.remove("assurance")
     lines = [*paragraph(_headline(result)), ""]
     lines += [*paragraph(result.answer, "ANSWER  "), ""]
     lines += _table(document, truths)
@@ -149,7 +152,9 @@ def _required(document: Mapping[str, Any], truths: list[str]) -> list[str]:
 
 
 def _size(row: Mapping[str, Any]) -> str:
-    return "never" if row["n"] is None else str(row["n"])
+    if row["n"] is None:
+        return "never" if row["ceiling"] <= row["target"] else ">10^6"
+    return str(row["n"])
 
 
 def _curve(document: Mapping[str, Any], truths: list[str]) -> list[str]:
@@ -194,7 +199,8 @@ def calibration_page(result: Result) -> str:
     lines += paragraph(
         f"Prior: mu uniform on {bounds['mu_low']:.2f} to {bounds['mu_high']:.2f}, tau uniform on "
         f"0 to {bounds['tau_high']:.2f} (alternative: half-normal). {truth['n_draws']:,} of "
-        f"{truth['n_tried']:,} simulated syntheses reproduce the publication to its rounding. "
+        f"{truth['n_tried']:,} simulated syntheses reproduce the publication to its rounding (or "
+        "to 0.5% of the standard error, where more digits are printed). "
         f"Simulation error of the matched mu {truth['mu_mcse']:.4f}, tau {truth['tau_mcse']:.4f}.",
         "  ",
     )

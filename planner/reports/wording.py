@@ -50,9 +50,10 @@ def power_answer(facts: Mapping[str, Any]) -> str:
         return _no_plan_answer(facts, lab)
     design = facts["design"]
     n, n2 = design.groups(row["n"])
+    chance = _chance(facts, row["n"], target)
     sentences = [
         f"Plan {_groups(n, n2)} ({row['animals']} in all{_ordered(row)}). "
-        f"{_capital(lab)} then has {_a(target)} {percent(target)} chance of a significant "
+        f"{_capital(lab)} then has {_a(chance)} {percent(chance)} chance of a significant "
         f"benefit ({test_words(design)})."
     ]
     average = _row(facts, "pooled", target)
@@ -67,10 +68,11 @@ def power_answer(facts: Mapping[str, Any]) -> str:
 
 def _no_plan_answer(facts: Mapping[str, Any], lab: str) -> str:
     target, design = facts["targets"][0], facts["design"]
-    average = _row(facts, "pooled", target)
+    analysis, calibration = facts["analysis"], facts["calibration"]
     wanted = _row(facts, facts["plan_for"], target)
-    if average and average["n"] is not None and average["n"] <= 3 and design.sesoi is None:
-        g = abs(facts["analysis"].g.number)
+    if facts["trivial"]:
+        average = _row(facts, "pooled", target) or wanted or {"n": "few"}
+        g = analysis.g.number if analysis else abs(facts["command_scenario"]["mu"])
         return (
             f"No plan: with an effect size of {g:g}, {average['n']} animals per group are enough "
             "for a significant result, which tests nothing worth knowing. Ask for an effect that "
@@ -83,24 +85,36 @@ def _no_plan_answer(facts: Mapping[str, Any], lab: str) -> str:
             f"No plan: a one-sided test ({design.sides}) cannot show a benefit here, which lies "
             "on the other side."
         )
-    helps = "Another laboratory, repeated measures or a smaller question help more than animals."
-    if wanted is None or wanted["n"] is None:
+    tau = calibration.tau if calibration else facts["command_scenario"]["tau"]
+    doubt = ""
+    if analysis is not None and _includes_no_effect(analysis):
+        doubt = "The published interval includes no effect: there is no benefit to plan for. "
+    if wanted is None or ceiling <= target:
+        if tau == 0.0 and facts["plan_for"] != "assurance":
+            cause = "the assumed true effect is no larger than what is tested against"
+        else:
+            cause = (
+                "in the other laboratories the true effect is too small or reversed. More animals "
+                "or finer measurements do not change that; a study in several laboratories "
+                "answers another question, about their average"
+            )
         return (
-            f"No group size gives {lab} {_a(target)} {percent(target)} chance of a significant "
-            f"benefit: the most is {percent(ceiling)}, because elsewhere the true effect is too "
-            f"small or reversed. {helps}"
+            f"{doubt}No group size gives {lab} {_a(target)} {percent(target)} chance of a "
+            f"significant benefit: the most is {_exact_percent(ceiling)}, because {cause}."
         )
+    if wanted["n"] is None:
+        return f"{doubt}No plan: more than a million animals per group would be needed."
+    helps = "A larger effect, a more precise outcome or repeated measures help more than animals."
     return (
-        f"No sensible group size: {wanted['n']} per group ({wanted['animals']} animals) would be "
-        f"needed for {lab} to have {_a(target)} {percent(target)} chance of a significant "
+        f"{doubt}No sensible group size: {wanted['n']} per group ({wanted['animals']} animals) "
+        f"would be needed for {lab} to have {_a(target)} {percent(target)} chance of a significant "
         f"benefit. {helps}"
     )
 
 
 def _animals_answer(facts: Mapping[str, Any]) -> str:
     design, n = facts["design"], facts["sizes"][0]
-    lab = NEW_LAB[facts["plan_for"]]
-    truth = "new-lab" if facts["plan_for"] == "discounted" else facts["plan_for"]
+    truth = facts["plan_for"]
     lab = NEW_LAB[truth]
     success = next(
         row for row in facts["rows"] if row["measure"] == "success" and row["truth"] == truth
@@ -123,19 +137,24 @@ def power_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
     """What to know before using the answer; each ends in a command or a number."""
     analysis, calibration = facts["analysis"], facts["calibration"]
     found: list[tuple[str, str]] = []
+    if facts["trivial"] and facts["animals"] is not None:
+        found.append((
+            "trivial",
+            "With an effect this large a test against zero tests nothing worth knowing: ask for "
+            "one that would matter, such as --sesoi 2.",
+        ))  # fmt: skip
     if calibration is None:
-        return []
+        return [{"code": code, "text": text} for code, text in found]
     name = _option(facts)
     target = facts["targets"][0]
     printed, average = _row(facts, "as-printed", target), _row(facts, "pooled", target)
-    mu = calibration.mu * analysis.sign
+    mu = calibration.mu
     if analysis.sign < 0:
         found.append((
             "wrong-way",
-            f"The published effect size is {analysis.g}: it points to harm. What is called a "
-            "benefit here is a result in that direction.",
+            f"The published effect size is {analysis.g}: it points to harm, not to benefit.",
         ))  # fmt: skip
-    if analysis.g.number * analysis.sign < 1.959964 * analysis.se_number:
+    if _includes_no_effect(analysis):
         found.append((
             "no-effect",
             f"The published 95% interval of the effect size {analysis.g} includes no effect: the "
@@ -148,7 +167,12 @@ def power_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
             f"to be alike, but a between-laboratory SD up to {calibration.tau_limit:.2f} would "
             "also fit.",
         ))  # fmt: skip
-    if printed and printed["n"] is not None and average and average["n"] is not None:
+    if (
+        printed
+        and average
+        and None not in (printed["n"], average["n"])
+        and (printed["n"] != average["n"] and f"{mu:.2f}" != f"{analysis.g.number:.2f}")
+    ):
         found.append((
             "calibrated",
             f"The plan uses a mean effect size of {mu:.2f}, not the printed {analysis.g}: pooling "
@@ -172,7 +196,13 @@ def power_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
             f"average lab would then need {needs} per group.",
         ))  # fmt: skip
     found += [("note", note) for note in analysis.notes]
-    if calibration.cluster == "none":
+    if calibration.cluster != "none":
+        found.append((
+            "clusters",
+            f"Comparisons of one {calibration.cluster} are taken to share {calibration.share:.0%} "
+            "of the variance between true effects.",
+        ))  # fmt: skip
+    else:
         for level in ("lab", "study"):
             if analysis.clustered(level):
                 found.append((
@@ -187,6 +217,22 @@ def power_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
 
 def _option(facts: Mapping[str, Any]) -> str:
     return f"planner power --analysis {facts['analysis'].name}"
+
+
+def _includes_no_effect(analysis: Any) -> bool:
+    return bool(abs(analysis.g.number) < 1.959964 * analysis.se_number)
+
+
+def _chance(facts: Mapping[str, Any], n: int, target: float) -> float:
+    """Chance of success at n under the truth that is planned for; the target if not shown."""
+    for row in facts["rows"]:
+        if (row["measure"], row["truth"], row["n"]) == ("success", facts["plan_for"], n):
+            return float(row["exact"])
+    return target
+
+
+def _exact_percent(p: float) -> str:
+    return f"{100.0 * p:.3g}%" if p < 0.1 else percent(p)
 
 
 def _row(facts: Mapping[str, Any], truth: str, target: float) -> Mapping[str, Any] | None:
@@ -238,13 +284,15 @@ def calibration_answer(analysis: Any, calibration: Any) -> str:
 
 def calibration_warnings(analysis: Any, calibration: Any) -> list[dict[str, str]]:
     """What to know about a calibration."""
-    found = [(
-        "not-g",
-        f"The published {analysis.g} is not the true mean: if it were, the median review would "
-        f"publish {calibration.naive_g:.2f}.",
-    )]  # fmt: skip
+    found = []
+    if f"{calibration.naive_g:.2f}" != f"{analysis.g.number:.2f}":
+        found.append((
+            "not-g",
+            f"The published {analysis.g} is not the true mean: if it were, the median review "
+            f"would publish {calibration.naive_g:.2f}.",
+        ))  # fmt: skip
     for row in calibration.check:
-        away = row["below"] is not None and not 0.025 <= row["below"] <= 0.975
+        away = row["published"] is not None and not row["lb"] <= row["published"] <= row["ub"]
         if away and row["truth"] == "matched":
             found.append((
                 "check",

@@ -30,8 +30,11 @@ def start(*arguments: str, folder: Path | None = None, **env: str) -> subprocess
     )  # fmt: skip
 
 
-def test_page_fits_a_terminal(capsys):
-    code, out, err = run(capsys, "power", "--analysis", "chronic-after", "--reps", "20000")
+@pytest.mark.parametrize(
+    "analysis", ["single-early", "single-late", "chronic-during", "chronic-after"]
+)
+def test_page_fits_a_terminal(capsys, analysis):
+    code, out, err = run(capsys, "power", "--analysis", analysis, "--reps", "2000")
     lines = out.splitlines()
     assert code == 0
     assert err == ""

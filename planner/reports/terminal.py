@@ -23,7 +23,7 @@ _NAMES = {
     "discounted": "new lab, effect 1/4 smaller",
 }  # fmt: skip
 _MARKS = {"pooled": "a", "new-lab": "n", "assurance": "k", "given": "g", "discounted": "d"}
-_TABLE_ROWS = 14
+_TABLE_ROWS = 11
 
 
 def power_page(result: Result) -> str:

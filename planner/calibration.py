@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from planner.errors import InputError, unknown
+from planner.errors import InputError, check_seed, unknown
 from planner.kept_calibrations import cache_file, calibration_key, kept_files, load, save
 
 if TYPE_CHECKING:
@@ -141,6 +141,7 @@ def calibrate(
     InputError
         for clusters the evidence does not name, and for numbers that no truth gives
     """
+    check_seed(seed)
     if cluster not in CLUSTERS:
         raise unknown("cluster", cluster, CLUSTERS)
     if cluster != "none" and cluster not in analysis.clusters:

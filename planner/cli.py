@@ -94,7 +94,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(error.format_message().replace("\n", " ") + hint, 2)
     except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted", 130)
-    except BrokenPipeError:
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):
+            return _fail(f"output cannot be written ({error.strerror})", 1)
         # The reader of a pipe has seen enough; Python must not complain when it flushes.
         sys.stdout = None
         return 0

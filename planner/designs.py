@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 TESTS = ("student", "welch")
 SIDES = ("two", "greater", "less")
 MARGINS = ("raw", "standardized")
+MOST_ANIMALS = 100_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +54,8 @@ class Design:
         ):  # fmt: skip
             if value not in names:
                 raise unknown(kind, value, names)
-        if not 0.0 < self.alpha < 0.5:
-            raise InputError(f"--alpha {self.alpha:g}; accepted: above 0 and below 0.5")
+        if not 1e-9 <= self.alpha < 0.5:
+            raise InputError(f"--alpha {self.alpha:g}; accepted: 0.000000001 to below 0.5")
         if not 0.0 <= self.attrition < 1.0:
             raise InputError(f"--attrition {self.attrition:g}; accepted: 0 to below 1")
         if not 1 <= self.treated <= 20:
@@ -64,7 +65,7 @@ class Design:
                 "--allocation takes two whole numbers from 1 to 20, such as 1:1 or 2:1"
             )
         if self.sesoi is not None and not 0.0 <= self.sesoi < 100.0:
-            raise InputError(f"--sesoi {self.sesoi:g}; accepted: 0 or more, in SDs")
+            raise InputError(f"--sesoi {self.sesoi:g}; accepted: 0 to below 100, in SDs")
         if self.sesoi is not None and self.test == "welch" and self.margin == "standardized":
             raise InputError("--margin standardized has no Welch test; use --test student")
 
@@ -100,6 +101,8 @@ class Design:
         ------
         InputError : not even two animals per group.
         """
+        if animals > MOST_ANIMALS:
+            raise InputError(f"--animals {animals}; accepted: up to {MOST_ANIMALS}")
         n = 1
         while self.ordered(n + 1) <= animals:
             n += 1

@@ -31,6 +31,18 @@ def check_engine() -> None:
         )
 
 
+def check_seed(seed: int) -> None:
+    """Refuse a seed that is no unsigned 64-bit number.
+
+    Raises
+    ------
+    InputError
+        for a seed outside 0 to 2^64 - 1
+    """
+    if not 0 <= seed < 2**64:
+        raise InputError(f"--seed {seed}; accepted: 0 to 18446744073709551615")
+
+
 def nearest(name: str, names: Iterable[str]) -> str:
     """The known name most like `name`, or an empty text when none is like it."""
     by_lower = {known.lower(): known for known in names}

@@ -56,7 +56,8 @@ def save(calibration: Calibration, key: str, path: Path) -> None:
 def load(path: Path, key: str) -> dict[str, Any] | None:
     """The fields of a calibration kept under this key; None where there is none."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        # Opened here: np.load leaves a damaged file open.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             fields = json.loads(str(stored["meta"]))
             if fields.pop("key") != key:
                 return None

@@ -128,7 +128,7 @@ class Questions:
         if self.design.sesoi is not None:
             return False
         mean = next(iter(self.truths.values())).mu
-        n = self.smallest_n(Truth.point("mean", float(mean[0]), 0.0), goal)
+        n = self.smallest_n(Truth.point("mean", float(mean[0]), 0.0), max(goal, 0.8))
         return n is not None and n <= TRIVIAL_N
 
     def smallest_n(self, truth: Truth, goal: float, guess: int | None = None) -> int | None:

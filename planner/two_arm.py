@@ -10,7 +10,7 @@ import numpy as np
 
 from planner.calibration import Calibration, calibrate
 from planner.designs import Design
-from planner.errors import InputError, unknown
+from planner.errors import InputError, check_seed, unknown
 from planner.questions import DISCOUNT, Questions, Truth
 from planner.results import Result, performance_row, provenance
 
@@ -84,6 +84,7 @@ def power(
     targets = tuple(target) if isinstance(target, Iterable) else (float(target),)
     _check(targets, shrink, mu, tau, analysis, plan_for, animals, n, sd, unit)
     reps = _replications(reps, mcse)
+    check_seed(seed)
     by_hand = mu is not None
     # In evidence positive is benefit; by hand the effect aimed at is the benefit.
     sign = -1 if mu is not None and mu < 0.0 else 1
@@ -126,6 +127,7 @@ def power(
         "design": design, "analysis": analysis, "calibration": calibration, "targets": targets,
         "plan_for": plan_for, "required": required, "recommended": recommended,
         "sizes": sizes, "rows": rows, "animals": animals, "sd": sd, "unit": unit,
+        "largest": LARGEST_RECOMMENDED,
         "trivial": questions.trivial(targets[0]), "command_scenario": scenario,
     }  # fmt: skip
     return Result(
@@ -167,10 +169,12 @@ def _check(
         raise InputError("--mu and --tau go together: give both, or --analysis")
     if mu is None and analysis is None:
         raise InputError("nothing to plan from: give --analysis NAME, or --mu and --tau")
-    if mu is not None and not math.isfinite(mu):
-        raise InputError(f"--mu {mu}; accepted: a number, in SDs")
-    if tau is not None and not 0.0 <= tau < math.inf:
-        raise InputError(f"--tau {tau}; accepted: 0 or more, in SDs")
+    if mu is not None and not -100.0 <= mu <= 100.0:
+        raise InputError(f"--mu {mu}; accepted: -100 to 100, in SDs")
+    if tau is not None and not 0.0 <= tau <= 100.0:
+        raise InputError(f"--tau {tau}; accepted: 0 to 100, in SDs")
+    if mu is not None and plan_for in PLAN_FOR[1:]:
+        raise InputError(f"--plan-for {plan_for} needs --analysis: --mu and --tau are the truth")
     if plan_for not in PLAN_FOR:
         raise unknown("--plan-for", plan_for, PLAN_FOR)
     if animals is not None and n is not None:
@@ -226,7 +230,12 @@ def _sizes(
         if not sizes or sizes[0] < 2:
             raise InputError("--n: a group needs at least 2 animals, such as --n 4:20:2")
         return sizes
-    found = [row["n"] for row in required if row["n"] is not None and row["shrink"] == 0.0]
+    shown = (*PLAN_FOR, "given", "as-printed")
+    found = [
+        row["n"]
+        for row in required
+        if row["n"] is not None and row["shrink"] == 0.0 and row["truth"] in shown
+    ]
     return sorted({*DEFAULT_N, *(m for m in found if m <= LARGEST_TABLE_N)})
 
 

@@ -145,6 +145,23 @@ def test_chronic_during_is_refused():
     assert with_margin.recommended is not None
 
 
+def test_benefit_is_what_the_evidence_declares():
+    # single-late/72h published -0.05, and higher is better: no size shows a benefit
+    result = planner.power(planner.analysis("single-late/72h"), reps=1000)
+    assert result.recommended is None
+    rows = [row for row in result.required_rows if row["truth"] == "new-lab"]
+    assert all(row["n"] is None and row["ceiling"] == 0.0 for row in rows)
+    assert {"wrong-way", "no-effect"} <= {warning["code"] for warning in result.warnings}
+
+
+def test_discounted_is_the_new_laboratory_at_a_quarter_off():
+    result = planner.power(planner.analysis("single-early"), plan_for="discounted", reps=1000)
+    calibration = planner.calibrate(planner.analysis("single-early"))
+    by_hand = planner.power(mu=0.75 * calibration.mu, tau=calibration.tau, target=0.8, reps=1000)
+    assert result.recommended == by_hand.recommended
+    assert "discounted" in {row["truth"] for row in result.performance}
+
+
 def test_animals_and_the_smallest_effect_found():
     result = planner.power(mu=1.4, tau=0.0, animals=24, attrition=0.2, reps=1000)
     # 24 bought, 12 per group, 9 analysed: ceil(9 / .8) = 12
@@ -190,6 +207,12 @@ def test_no_effect_has_no_wrong_direction():
         ({"mu": 1.0, "tau": 0.0, "test": "wilcoxon"}, "student"),
         ({"mu": 1.0, "tau": 0.0, "attrition": 1.0}, "--attrition"),
         ({"mu": 1.0, "tau": 0.0, "unit": "g"}, "--sd"),
+        ({"mu": 1e308, "tau": 0.0}, "--mu"),
+        ({"mu": 1.0, "tau": 1e300}, "--tau"),
+        ({"mu": 1.0, "tau": 0.0, "alpha": 1e-300}, "--alpha"),
+        ({"mu": 1.0, "tau": 0.0, "seed": 2**64}, "--seed"),
+        ({"mu": 1.0, "tau": 0.0, "animals": 10**12}, "--animals"),
+        ({"mu": 1.0, "tau": 0.0, "plan_for": "assurance"}, "--plan-for"),
         ({}, "--analysis"),
     ],
 )

@@ -76,7 +76,7 @@ def _no_plan_answer(facts: Mapping[str, Any], lab: str) -> str:
         return (
             f"No plan: with an effect size of {g:g}, {average['n']} animals per group are enough "
             "for a significant result, which tests nothing worth knowing. Ask for an effect that "
-            "would matter (--sesoi 2), or when the effect is gone. An effect size near 5 often "
+            "would matter (--sesoi 2), or when the effect is gone. An effect size above 3 often "
             "means that standard errors were read as SDs: check the studies first."
         )
     ceiling = wanted["ceiling"] if wanted else 0.0
@@ -106,9 +106,9 @@ def _no_plan_answer(facts: Mapping[str, Any], lab: str) -> str:
         return f"{doubt}No plan: more than a million animals per group would be needed."
     helps = "A larger effect, a more precise outcome or repeated measures help more than animals."
     return (
-        f"{doubt}No sensible group size: {wanted['n']} per group ({wanted['animals']} animals) "
-        f"would be needed for {lab} to have {_a(target)} {percent(target)} chance of a significant "
-        f"benefit. {helps}"
+        f"{doubt}No sensible group size (more than {facts['largest']}): {wanted['n']} per group "
+        f"({wanted['animals']} animals) would be needed for {lab} to have {_a(target)} "
+        f"{percent(target)} chance of a significant benefit. {helps}"
     )
 
 
@@ -142,6 +142,11 @@ def power_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
             "trivial",
             "With an effect this large a test against zero tests nothing worth knowing: ask for "
             "one that would matter, such as --sesoi 2.",
+        ))  # fmt: skip
+    if facts["design"].sign < 0:
+        found.append((
+            "negative",
+            "The effect given by hand is negative: benefit here means a negative effect.",
         ))  # fmt: skip
     if calibration is None:
         return [{"code": code, "text": text} for code, text in found]

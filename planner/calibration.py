@@ -74,6 +74,7 @@ class Calibration:
     check_sample: np.ndarray
     naive_g: float
     source: str = "calibrated"
+    seed: int = SEED
 
     @cached_property
     def draws(self) -> pd.DataFrame:
@@ -251,6 +252,7 @@ def _calculate(
         check=tuple(_check_rows(analysis, rows, _over_draws(studies, joint, seed))),
         check_sample=rows[:2000, [0, 1, 4]].astype(np.float32),
         naive_g=float(np.median(naive[:, 0])),
+        seed=seed,
     )  # fmt: skip
 
 
@@ -292,7 +294,7 @@ def _check_rows(
 
 
 def pseudo_studies(
-    calibration: Calibration, analysis: Analysis, seed: int = SEED
+    calibration: Calibration, analysis: Analysis
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The accepted syntheses study by study: yi, vi and animals per group, each (J, k).
 
@@ -306,7 +308,8 @@ def pseudo_studies(
         calibration.replicates, calibration.draws_mu, calibration.draws_tau,
         np.array(calibration.prior), calibration.n_tried,
     )  # fmt: skip
-    return draw_again(studies_like(analysis, calibration.cluster, calibration.share), joint, seed)
+    studies = studies_like(analysis, calibration.cluster, calibration.share)
+    return draw_again(studies, joint, calibration.seed)
 
 
 def calibration_result(

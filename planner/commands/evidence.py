@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from planner.errors import InputError
+from planner.options import parse_readings
 
 if TYPE_CHECKING:
     from planner.published import Analysis, Review
@@ -86,7 +87,7 @@ def show(
     outer_evidence, outer_json = ctx.obj
     file = evidence or outer_evidence
     review = _review(file)
-    chosen = _chosen(reading or [])
+    chosen = parse_readings(reading or [])
     scenario = {
         "name": name,
         "evidence": None if file is None else str(file),
@@ -211,19 +212,6 @@ def _sentence(analysis: Analysis) -> str:
         f"{analysis.name}: {analysis.k} comparisons, effect size {analysis.g} ({spread}), "
         f"{analysis.heterogeneity_kind} {analysis.heterogeneity}."
     )
-
-
-def _chosen(pairs: list[str]) -> dict[str, str]:
-    chosen = {}
-    for pair in pairs:
-        topic, equals, option = pair.partition("=")
-        if not equals:
-            raise InputError(
-                f"--reading {pair!r} names no option; accepted: TOPIC=OPTION, such as "
-                "delays=table-median"
-            )
-        chosen[topic.strip()] = option.strip()
-    return chosen
 
 
 def _print(

@@ -54,6 +54,38 @@ class Synthesis(NamedTuple):
     I2: float
 
 
+class Sums(NamedTuple):
+    """Sums over studies at a tau^2: w = 1 / (v + tau^2), r = y - mu.
+
+    s1, s2, s3: sums of w, w^2, w^3; mu: sum w y / sum w; q1, q2, q3: sums of w r^2, w^2 r^2,
+    w^3 r^2; c2: sum of w^2 r.
+    """
+
+    s1: float
+    s2: float
+    s3: float
+    mu: float
+    q1: float
+    q2: float
+    q3: float
+    c2: float
+
+
+class Pooled(NamedTuple):
+    """Studies pooled at an estimated tau^2.
+
+    mu, se: pooled effect and its Wald standard error, 1 / sqrt(sum w); tau2: between-study
+    variance; hk: sum w (y - mu)^2 / (k - 1), Hartung and Knapp's factor of se^2, NaN for one
+    study; ok: 1.0 if the iteration for tau2 converged.
+    """
+
+    mu: float
+    se: float
+    tau2: float
+    hk: float
+    ok: float
+
+
 class Performance(NamedTuple):
     """An estimated property of a design, with its Monte Carlo standard error."""
 

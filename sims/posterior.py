@@ -12,6 +12,7 @@ import numpy as np
 from sims.kernels import entry, kernel
 from sims.streams import draw_uniform, open_stream, scenario_key, stream_key
 
+POINTS = 201  # of the integral over a cluster's common deviation
 _SQRT_HALF = math.sqrt(0.5)
 _LOG_SQRT_2PI = 0.5 * math.log(2.0 * math.pi)
 
@@ -64,6 +65,41 @@ def log_density(d, df, se2, mu, tau2):
     )  # fmt: skip
 
 
+@kernel
+def clustered_log_likelihood(d, df, se2, cluster, share, mu, tau, work):
+    """log likelihood of one set of studies whose clusters have share of tau^2 in common.
+
+    Given a cluster's common deviation its studies are independent; the deviation is integrated
+    out by the trapezoidal rule over +-6 of its SDs. With 201 points the step is .06 tau: against
+    the narrowest cluster allowed for, an SD of tau / 24, the rule's error is below 1e-4.
+
+    d, df, se2, cluster: (k,), cluster 0-based; share > 0; work: (n_clusters, points) scratch.
+    """
+    points = work.shape[1]
+    common, within = tau * math.sqrt(share), tau * tau * (1.0 - share)
+    step = 12.0 / (points - 1.0)
+    for node in range(points):
+        z = -6.0 + node * step
+        for c in range(work.shape[0]):
+            work[c, node] = math.log(step) - _LOG_SQRT_2PI - 0.5 * z * z
+        for i in range(d.shape[0]):
+            work[cluster[i], node] += log_density(d[i], df[i], se2[i], mu + common * z, within)
+    total = 0.0
+    for c in range(work.shape[0]):
+        largest = work[c].max()
+        total += largest + math.log(np.exp(work[c] - largest).sum())
+    return total
+
+
+@entry
+def clustered_grid(d, df, se2, cluster, share, mu, tau, points, out):
+    """As `log_likelihood_grid` for one set of clustered studies, out (M, T)."""
+    work = np.empty((cluster.max() + 1, points))
+    for i in range(mu.shape[0]):
+        for j in range(tau.shape[0]):
+            out[i, j] = clustered_log_likelihood(d, df, se2, cluster, share, mu[i], tau[j], work)
+
+
 @entry
 def log_likelihood_grid(d, df, se2, mu, tau, out):
     """Fill out (sets, M, T) with the log likelihood of each set of studies at mu (M,), tau (T,).
@@ -109,6 +145,8 @@ def posterior_draws(
     n_draws: int,
     seed: int,
     cells: int,
+    cluster: np.ndarray | None = None,
+    share: float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draws of (mu, tau), each (sets, n_draws), given the studies of each set.
 
@@ -119,6 +157,7 @@ def posterior_draws(
     prior : (mu_low, mu_high, tau_low, tau_high), bounds of the uniform prior
     n_draws, seed : draws of each set, and their seed
     cells : cells of the grid along mu and along tau
+    cluster, share : (k,) labels, 0-based, and the share of tau^2 that a cluster has in common
     """
     middle = (np.arange(cells) + 0.5) / cells
     mu = prior[0] + middle * (prior[1] - prior[0])
@@ -129,9 +168,16 @@ def posterior_draws(
     for start in range(0, len(d), 64):
         own = slice(start, start + 64)
         grid = np.empty((len(d[own]), cells, cells))
-        log_likelihood_grid(d[own], df[own], (1.0 / n1 + 1.0 / n2)[own], mu, tau, grid)
-        grid = grid.reshape(len(grid), -1)
-        cumulative = np.cumsum(np.exp(grid - grid.max(axis=1, keepdims=True)), axis=1)
+        se2 = (1.0 / n1 + 1.0 / n2)[own]
+        if cluster is None or share == 0.0:
+            log_likelihood_grid(d[own], df[own], se2, mu, tau, grid)
+        else:
+            for s in range(len(grid)):
+                clustered_grid(
+                    d[own][s], df[own][s], se2[s], cluster, share, mu, tau, POINTS, grid[s]
+                )
+        density = np.exp(grid - grid.max(axis=(1, 2), keepdims=True)).reshape(len(grid), -1)
+        cumulative = np.cumsum(density, axis=1)
         key = scenario_key("posterior", start)
         draw_cells(np.uint64(seed), key, cumulative, cells, prior, draws_mu[own], draws_tau[own])
     return draws_mu, draws_tau

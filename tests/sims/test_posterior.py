@@ -3,12 +3,17 @@
 import mpmath
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import integrate, stats
 
 import planner
 from planner.calibration import pseudo_studies
 from sims.effects import correction_approximate
-from sims.posterior import log_density, log_moment_integral, posterior_draws
+from sims.posterior import (
+    clustered_log_likelihood,
+    log_density,
+    log_moment_integral,
+    posterior_draws,
+)
 
 
 @pytest.mark.nojit
@@ -76,3 +81,24 @@ def test_draws_depend_on_the_seed_alone_and_stay_in_the_box() -> None:
     assert one[0].max() <= 3.0
     assert one[1].min() >= 0.0
     assert one[1].max() <= 2.0
+
+
+@pytest.mark.nojit
+@pytest.mark.parametrize("share", [0.3, 1.0])
+def test_clustered_likelihood_integrates_the_common_deviation(share: float) -> None:
+    d, df, se2 = np.array([1.0, 2.2, 0.4]), np.array([10, 14, 6]), np.array([0.33, 0.25, 0.5])
+    cluster, mu, tau = np.array([0, 0, 1]), 1.1, 0.9
+    found = clustered_log_likelihood(d, df, se2, cluster, share, mu, tau, np.empty((2, 201)))
+
+    def density(i: int, b: float) -> float:
+        sd = np.sqrt(tau**2 * (1.0 - share) + se2[i])
+        return float(stats.nct.pdf(d[i] / sd, df[i], (mu + b) / sd) / sd)
+
+    scale = tau * np.sqrt(share)
+    exact = 1.0
+    for members in ([0, 1], [2]):
+        exact *= integrate.quad(
+            lambda b, m=members: stats.norm.pdf(b, 0, scale) * np.prod([density(i, b) for i in m]),
+            -8 * scale, 8 * scale,
+        )[0]  # fmt: skip
+    assert found == pytest.approx(np.log(exact), rel=1e-7)

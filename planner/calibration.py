@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from planner.published import Analysis
-    from planner.results import Result
     from sims.conditioning import Joint, Published
     from sims.types import Studies
 
 N_DRAWS = 4000
 N_MATCH = 1 << 18  # simulated syntheses behind each median of the matched truth
 N_CHECK = 1 << 18
+N_CELLS, N_CELLS_CLUSTERED = 256, 64  # of the grid of mu and of tau, given study-level data
 NUMBERS = (N_DRAWS, N_MATCH, N_CHECK)
 SEED = 1
 CLUSTERS = ("none", "study", "lab")
@@ -170,7 +170,8 @@ def studies_like(analysis: Analysis, cluster: str = "none", share: float = 0.0) 
 
     sizes = analysis.sizes
     labels = None if cluster == "none" else analysis.clusters[cluster]
-    return make_studies(sizes.n, sizes.p, analysis.k, sizes.per_study, labels, share)
+    vtype = "CMA" if analysis.data is None else analysis.data.vtype
+    return make_studies(sizes.n, sizes.p, analysis.k, sizes.per_study, labels, share, vtype)
 
 
 def published_numbers(analysis: Analysis) -> Published:
@@ -232,13 +233,16 @@ def _calculate(
         if progress is not None:
             progress("joint distribution", done, N_DRAWS)
 
-    try:
-        joint = joint_draws(studies, published, prior, N_DRAWS, seed, jobs, report)
-    except Infeasible as count:
-        raise InputError(
-            f"{analysis.name}: these numbers are almost never published together: {count} simulated"
-            f"\nsyntheses match them; check k, g, SE, CI, {kind} and the group sizes"
-        ) from None
+    if analysis.data is not None:
+        joint = _given_studies(analysis, cluster, share, prior, seed)
+    else:
+        try:
+            joint = joint_draws(studies, published, prior, N_DRAWS, seed, jobs, report)
+        except Infeasible as count:
+            raise InputError(
+                f"{analysis.name}: these numbers are almost never published together: {count} "
+                f"simulated\nsyntheses match them; check k, g, SE, CI, {kind} and the group sizes"
+            ) from None
     rows = simulate_pooled(studies, matched.mu, matched.tau, N_CHECK, seed, "check", jobs)
     naive = simulate_pooled(studies, g, matched.tau, N_CHECK, seed, "check", jobs)
     return Calibration(
@@ -254,6 +258,27 @@ def _calculate(
         naive_g=float(np.median(naive[:, 0])),
         seed=seed,
     )  # fmt: skip
+
+
+def _given_studies(
+    analysis: Analysis, cluster: str, share: float, prior: np.ndarray, seed: int
+) -> Joint:
+    """Joint draws where the evidence keeps its studies: from their exact likelihood."""
+    from sims.conditioning import Joint
+    from sims.effects import VARIANCES, sampling_variance
+    from sims.posterior import posterior_draws
+
+    data = analysis.data
+    assert data is not None
+    code = VARIANCES[data.vtype]
+    j = np.array([sampling_variance(float(a), float(b), code)[0]
+                  for a, b in zip(data.n1, data.n2, strict=True)])  # fmt: skip
+    labels = None if cluster == "none" else analysis.clusters[cluster]
+    mu, tau = posterior_draws(
+        (data.yi / j)[None], data.n1[None], data.n2[None], prior, N_DRAWS, seed,
+        N_CELLS if share == 0.0 else N_CELLS_CLUSTERED, labels, share,
+    )  # fmt: skip
+    return Joint(np.arange(0), mu[0], tau[0], prior, 0)
 
 
 def _over_draws(studies: Studies, joint: Joint, seed: int) -> np.ndarray:
@@ -312,57 +337,16 @@ def pseudo_studies(
     return draw_again(studies, joint, calibration.seed)
 
 
-def calibration_result(
-    analysis: Analysis, truth: Calibration, others: list[Calibration], prior: str, seed: int
-) -> Result:
-    """What `planner calibrate` prints: the truths, the check, other clusters and prior."""
-    from planner.reports.figures import calibration_check, joint_draws
-    from planner.reports.wording import calibration_answer, calibration_warnings
-    from planner.results import Result, provenance
+def published_studies(
+    calibration: Calibration, analysis: Analysis
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The published studies of each draw: yi, vi, animals per group, each (J, k).
 
-    def summary(calibration: Calibration, prior: str) -> dict[str, Any]:
-        mu_median, mu_lb, mu_ub = calibration.interval("mu", prior)
-        tau_median, tau_lb, tau_ub = calibration.interval("tau", prior)
-        effective = 1.0 / float(np.sum(calibration.prior_weights(prior) ** 2))
-        return {
-            "cluster": calibration.cluster, "share": calibration.share, "prior": prior,
-            "mu": calibration.mu, "tau": calibration.tau, "status": calibration.status,
-            "mu_median": mu_median, "mu_lb": mu_lb, "mu_ub": mu_ub,
-            "tau_median": tau_median, "tau_lb": tau_lb, "tau_ub": tau_ub,
-            "effective_draws": effective,
-        }  # fmt: skip
-
-    if prior not in PRIORS:
-        raise unknown("--prior", prior, PRIORS)
-    other_prior = PRIORS[1 - PRIORS.index(prior)]
-    readings = [summary(truth, prior), summary(truth, other_prior)]
-    readings += [summary(other, prior) for other in others]
-    fields = truth.fields()
-    for name in ("mu_lb", "mu_ub", "tau_lb", "tau_ub"):
-        fields[name] = readings[0][name]
-    sample = {name: truth.check_sample[:, i] for i, name in enumerate(STATISTICS)}
-    return Result(
-        command="calibrate",
-        answer=calibration_answer(analysis, truth),
-        warnings=calibration_warnings(analysis, truth),
-        scenario={
-            "analysis": analysis.name,
-            "evidence": None,
-            "reading": [],
-            "cluster": truth.cluster,
-            "share": truth.share,
-            "prior": prior,
-            "seed": seed,
-        },
-        truth=fields,
-        provenance=provenance(seed, evidence=analysis.digest),
-        extra={
-            "headline": f"{analysis.name}: {analysis.title}. From {analysis.review}.",
-            "readings": readings,
-            "check": list(truth.check),
-            "naive_g": truth.naive_g,
-            "draws": {"mu": truth.draws_mu, "tau": truth.draws_tau},
-            "check_sample": sample,
-        },
-        figures={"check": calibration_check, "joint": joint_draws},
-    )
+    The real ones, the same for every draw, where the evidence keeps them; else pseudo-studies.
+    """
+    if analysis.data is None:
+        return pseudo_studies(calibration, analysis)
+    data, shape = analysis.data, (len(calibration.draws_mu), analysis.k)
+    harmonic = 2.0 * data.n1 * data.n2 / (data.n1 + data.n2)
+    yi, vi, ni = (np.broadcast_to(part, shape).copy() for part in (data.yi, data.vi, harmonic))
+    return yi, vi, ni

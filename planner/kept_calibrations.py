@@ -34,7 +34,8 @@ def calibration_key(
     parts = [analysis.name, analysis.digest, cluster, repr(float(share)), str(seed)]
     parts += [str(number) for number in numbers]
     sims = resources.files("sims")
-    parts += [sims.joinpath(f"{name}.py").read_text(encoding="utf-8") for name in _SOURCES]
+    sources = (*_SOURCES, "posterior") if analysis.data is not None else _SOURCES
+    parts += [sims.joinpath(f"{name}.py").read_text(encoding="utf-8") for name in sources]
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:24]
 
 

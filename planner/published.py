@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from planner.errors import InputError, unknown
-from planner.group_sizes import IntArray, Sizes
+from planner.group_sizes import FloatArray, IntArray, Sizes
 from planner.quantities import Fact, Interval, Quantity, Wording
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "Reading",
     "Review",
     "Sizes",
+    "StudyData",
     "Target",
     "Targets",
     "Wording",
@@ -108,6 +109,26 @@ class Targets(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class StudyData:
+    """The studies of a meta-analysis, one by one; positive effects are benefit.
+
+    Parameters
+    ----------
+    labels : (k) what each study is called
+    yi, vi : (k,) effect sizes and their sampling variances
+    n1, n2 : (k,) animals treated and control
+    vtype : how vi was calculated, ``"CMA"``, ``"LS"`` or ``"UB"``
+    """
+
+    labels: tuple[str, ...]
+    yi: FloatArray
+    vi: FloatArray
+    n1: FloatArray
+    n2: FloatArray
+    vtype: str = "CMA"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Analysis:
     """One published meta-analysis of standardized mean differences; positive g is benefit.
 
@@ -122,6 +143,7 @@ class Analysis:
     clusters : level (``"study"``, ``"lab"``) to labels 0, 1, ... of length k; absent if unknown
     comparisons : the rows of the source's table that enter, `delay` being that of this analysis
     readings : topic to the option taken, for every contradiction of the review
+    data : the studies one by one, where the evidence keeps them
     """
 
     name: str
@@ -143,6 +165,7 @@ class Analysis:
     comparisons: tuple[Mapping[str, str], ...] = ()
     notes: tuple[str, ...] = ()
     readings: Mapping[str, str] = field(default_factory=dict)
+    data: StudyData | None = None
 
     @property
     def sign(self) -> int:

@@ -57,7 +57,7 @@ def calibrate(
     quiet: Annotated[bool, option("--quiet", "No progress, no notes.")] = False,
 ) -> None:
     from planner.calibration import calibrate as find_truths
-    from planner.calibration import calibration_result
+    from planner.calibration_results import calibration_result
     from planner.errors import InputError
     from planner.reports.terminal import calibration_page
 

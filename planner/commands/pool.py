@@ -1,0 +1,96 @@
+"""`planner pool`: pool study-level data, and make evidence from it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from planner.commands.common import option, option_values, put_out
+from planner.reports.pool_words import POOL_WORDS
+
+_WORDS = "\n".join(f"  {name:<15}{text}" for name, text in POOL_WORDS.items())
+HELP = """Pool study-level data: the average effect, and how much laboratories differ.
+
+\b
+Examples:
+  planner pool stroke.csv --benefit lower --by species
+  planner pool stroke.csv --benefit lower --write-evidence stroke.toml
+
+\b
+One row per study, with the columns (1 is the treated group, 2 the control)
+  n1, mean1, sd1, n2, mean2, sd2     or sem1, sem2 instead of the SDs
+  yi, vi  or  yi, sei  or  yi, ci_lb, ci_ub     and n1, n2 to plan from
+metafor's names (n1i, m1i, sd1i, ...) are understood. Optional columns: study,
+cluster (same laboratory or publication), control (same control animals), and
+others for --where and --by.
+"""
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+
+# A command, not a callback as elsewhere: options may follow the file.
+@app.command(help=HELP, epilog="\b\nWords:\n" + _WORDS)
+def pool(
+    ctx: typer.Context,
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE.csv", show_default=False, help="The studies.")
+    ] = None,
+    benefit: Annotated[
+        str, option("--benefit", "Which values are better: higher (default) or lower.")
+    ] = "higher",
+    estimator: Annotated[
+        str | None, option("--estimator", "DL, REML, PM, FE; the first is reported [all].")
+    ] = None,
+    interval: Annotated[
+        str | None, option("--interval", "wald, hk, hk-wald; the first is reported [all].")
+    ] = None,
+    where: Annotated[
+        list[str] | None, option("--where", "Only rows with this value.", "COLUMN=VALUE")
+    ] = None,
+    by: Annotated[str | None, option("--by", "Compare subgroups.", "COLUMN")] = None,
+    vtype: Annotated[
+        str, option("--vtype", "Variance of effects from means: CMA (default), LS or UB.")
+    ] = "CMA",
+    measure: Annotated[
+        str, option("--measure", "What yi is: SMD (default), or another name.")
+    ] = "SMD",
+    alpha: Annotated[float, option("--alpha", "Intervals have level 1 - alpha [0.05].")] = 0.05,
+    skip_incomplete: Annotated[
+        bool, option("--skip-incomplete", "Leave incomplete rows out, and list them.")
+    ] = False,
+    write_evidence: Annotated[
+        Path | None, option("--write-evidence", "Write evidence to plan from.", "FILE.toml")
+    ] = None,
+    name: Annotated[str | None, option("--name", "Its analysis [the file's name].")] = None,
+    title: Annotated[str | None, option("--title", "Its title.")] = None,
+    source: Annotated[str | None, option("--source", "Its citation.")] = None,
+    json: Annotated[bool, option("--json", "One JSON object on stdout.")] = False,
+    out: Annotated[Path | None, option("--out", "Also write files and figures here.")] = None,
+    scenario: Annotated[Path | None, option("--scenario", "Run a saved scenario.")] = None,
+    force: Annotated[bool, option("--force", "Replace existing files.")] = False,
+    quiet: Annotated[bool, option("--quiet", "No progress, no notes.")] = False,
+) -> None:
+    from planner.errors import InputError
+    from planner.pooling_data import ASKED
+    from planner.pooling_data import pool as pool_studies
+    from planner.reports.pool import pool_page
+
+    given = option_values(ctx, pool, scenario)
+    if given["file"] is None:
+        raise InputError(
+            "no file: planner pool FILE.csv, with one row per study\n"
+            "columns: yi,vi or n1,mean1,sd1,n2,mean2,sd2 (more: planner pool --help)"
+        )
+    if write_evidence is None and (name or title or source):
+        raise InputError("--name, --title and --source describe evidence: give --write-evidence")
+    asked = {key: given[key] for key in ASKED if given[key] is not None}
+    result = pool_studies(given["file"], **asked)
+    if write_evidence is not None:
+        from planner.pooled_evidence import write_evidence as write
+
+        write(result, write_evidence, name=name, title=title, source=source, force=force)
+    put_out(result, as_json=json, out=out, force=force, quiet=quiet, page=pool_page)
+    if write_evidence is not None and not quiet:
+        print(f"Written to {write_evidence}", file=sys.stderr)

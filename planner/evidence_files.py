@@ -30,9 +30,11 @@ from planner.evidence_schema import (
     complaint,
     found,
 )
+from planner.evidence_studies import size_notes, study_data, wrong_studies
 from planner.group_sizes import IntArray, Sizes
 from planner.published import Analysis, Option, Reading, Review
 from planner.quantities import Fact, Interval, Quantity, Wording
+from planner.study_data import StudyData
 
 LARGEST_FILE = 1_000_000  # bytes
 SHOWN = 2  # problems told at once
@@ -191,17 +193,25 @@ class _Builder:
         if part.comparisons and not self.rows:
             text = "only the catalogue has such a table; accepted: study = [...] and lab = [...]"
             problems.append((f"{prefix}comparisons", text))
-        printed_sizes = part.group_sizes or table.group_sizes
+        turn = table.benefit == "lower"
+        printed_sizes = part.group_sizes or (None if part.study_data else table.group_sizes)
         sizes_path = "group_sizes" if part.group_sizes is None else f"{prefix}group_sizes"
-        if printed_sizes is None:
+        if part.study_data is not None:
+            if part.group_sizes is not None or (self.flat and table.group_sizes is not None):
+                text = "stands beside study_data; accepted: n1 and n2 there, and no group_sizes"
+                problems.append((sizes_path, text))
+        elif printed_sizes is None:
             text = "missing; accepted: median and range, or one size per study"
             problems.append(("group_sizes", text))
         else:
             problems += [(sizes_path, text) for text in wrong_sizes(printed_sizes, part.k.value)]
-        if problems or printed_sizes is None:
+        if not problems:
+            problems += [(prefix + path, text) for path, text in wrong_studies(part)]
+        if problems:
             raise self._refuse(problems)
+        data = None if part.study_data is None else study_data(part.study_data, turn)
         try:
-            sizes = _sizes(printed_sizes)
+            sizes = _sizes(printed_sizes, data)
         except InputError as error:
             raise self._refuse([(sizes_path, str(error))]) from None
 
@@ -213,8 +223,8 @@ class _Builder:
                 f"The table of comparisons has {len(rows)} such rows, the analysis {k}: "
                 "which ones entered is not known, nor how they cluster."
             )
+        notes += [] if data is None else size_notes(data)
         kind, amount = heterogeneity(part)
-        turn = table.benefit == "lower"
         return Analysis(
             name=name,
             title=part.title or table.title,
@@ -230,11 +240,12 @@ class _Builder:
             heterogeneity=_quantity(amount, "%" if kind == "I2" else ""),
             p=None if part.p is None else Wording(part.p.value, **_cited(part.p, "")),
             sizes=sizes,
-            printed_sizes=_printed_sizes(printed_sizes),
-            clusters=_clusters(part, rows, k),
+            printed_sizes={} if printed_sizes is None else _printed_sizes(printed_sizes),
+            clusters=_clusters(part, rows, k, data),
             comparisons=tuple(rows),
             notes=tuple(notes),
             readings=readings,
+            data=data,
         )
 
 
@@ -296,7 +307,10 @@ def _reading(table: ReadingTable) -> Reading:
     )
 
 
-def _sizes(table: SizesTable) -> Sizes:
+def _sizes(table: SizesTable | None, data: StudyData | None) -> Sizes:
+    if table is None:
+        assert data is not None  # files without either are refused
+        return Sizes.of_studies(data.equal_sizes.tolist())
     if table.sizes is not None:
         return Sizes.of_studies(table.sizes)
     assert table.median is not None
@@ -339,9 +353,12 @@ def _entering(rows: Rows, wanted: Mapping[str, tuple[str, ...]]) -> list[dict[st
     return entering
 
 
-def _clusters(part: AnalysisTable, rows: Rows, k: int) -> dict[str, IntArray]:
+def _clusters(
+    part: AnalysisTable, rows: Rows, k: int, data: StudyData | None
+) -> dict[str, IntArray]:
     """Labels 0, 1, ... in order of appearance; a level whose labels are not known is absent."""
-    given = {"study": part.study, "lab": part.lab}
+    own = None if data is None else data.dependent
+    given = {"study": part.study or own, "lab": part.lab}
     if len(rows) == k:
         given = {level: tuple(row[level] for row in rows) for level in given}
     clusters = {}

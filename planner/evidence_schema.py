@@ -27,6 +27,10 @@ ACCEPTED = {
     "group_sizes": "median and range, or one size per study",
     "median": "the median number of animals per group",
     "range": "smallest and largest group, two numbers, such as [5, 14]",
+    "yi": "a list with the effect size of every study",
+    "vi": "a list with the sampling variance of every study",
+    "n1": "a list with the treated animals of every study",
+    "n2": "a list with the control animals of every study",
     "comparisons": "a filter on the table of comparisons",
     "options": "a table per option",
 }
@@ -220,6 +224,20 @@ def _bare_sizes(raw: object) -> object:
 PrintedSizes = Annotated[SizesTable, BeforeValidator(_bare_sizes)]
 
 
+class StudyDataTable(Table):
+    """The studies one by one, a list per column; `planner pool` writes it."""
+
+    estimator: Literal["DL"] = "DL"
+    vtype: Literal["CMA", "LS", "UB"] = "CMA"
+    study: Labels | None = None
+    cluster: Labels | None = None
+    control: Labels | None = None
+    n1: list[Whole]
+    n2: list[Whole]
+    yi: list[Number]
+    vi: list[Number]
+
+
 class AnalysisTable(Table):
     """One meta-analysis."""
 
@@ -238,6 +256,7 @@ class AnalysisTable(Table):
     study: Labels | None = None
     lab: Labels | None = None
     notes: Texts = ()
+    study_data: StudyDataTable | None = None
 
 
 class SourceTable(Table):

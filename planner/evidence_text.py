@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from math import sqrt
@@ -12,6 +11,7 @@ from planner.published import Analysis, Reading, Review
 from planner.quantities import Fact, Quantity
 
 WIDTH = 80
+MOST_STUDIES, MOST_CHECKED = 200, 30  # lines of studies that are shown, all or a first look
 TEMPLATE_TITLE = "Example review: replace every value"
 
 TEMPLATE = f"""\
@@ -35,6 +35,9 @@ I2 = 61                 # heterogeneity in percent; or tau2 = 0.35, or Q = 28.2
 # study = [1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]
 # lab = [1, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
 
+# Do you have the studies one by one? Then do not fill this in: planner pool FILE.csv
+# --write-evidence FILE.toml writes such a file, with the studies in it.
+
 # Animals per group. If you know every study's, put a list above instead of this table:
 # group_sizes = [6, 8, 8, 10, 5, 14, 8, 7, 9, 8, 12, 6]
 [group_sizes]
@@ -45,34 +48,6 @@ range = [5, 14]
 # Several analyses in one file: move k, g, ci, I2 (study, lab) into a table of each one's name,
 # [analyses.first] and so on, at the end of the file.
 """
-
-_ASCII = str.maketrans(
-    {
-        "±": "+/-",
-        "µ": "u",
-        "μ": "u",
-        "\u2013": "-",
-        "—": "-",
-        "\u2212": "-",
-        "≤": "<=",
-        "≥": ">=",
-        "\u00d7": "x",
-        "\u2018": "'",
-        "\u2019": "'",
-        "“": '"',
-        "”": '"',
-    }
-)
-
-
-def printable(text: str, encoding: str | None) -> str:
-    """The text without control characters, in plain ASCII where the encoding is not UTF-8."""
-    clean = "".join(c for c in text if c == "\n" or unicodedata.category(c)[0] != "C")
-    if (encoding or "").lower().replace("-", "").replace("_", "") in ("utf8", "utf8sig"):
-        return clean
-    plain = unicodedata.normalize("NFKD", clean.translate(_ASCII))
-    bare = "".join(c for c in plain if not unicodedata.combining(c))
-    return bare.encode("ascii", "replace").decode("ascii")
 
 
 def cautions(analysis: Analysis) -> list[tuple[str, str]]:
@@ -130,6 +105,7 @@ def analysis_page(review: Review, analysis: Analysis) -> str:
         lines += _wrap(text, "! ")
     if analysis.comparisons:
         lines += ["", "Comparisons that enter:", *_comparisons(analysis)]
+    lines += _studies(analysis, MOST_STUDIES)
     about = [r for r in review.readings.values() if r.touches(analysis.name)]
     lines += _readings((r for r in about if not r.documentation), analysis.readings)
     minor = [r.topic for r in about if r.documentation]
@@ -165,8 +141,11 @@ def check_page(file: str, review: Review) -> str:
         lines += ["", *_wrap(f"{analysis.name}: {analysis.title}"), *_numbers(analysis)]
         lines += _wrap(f"Group sizes that are simulated: {analysis.sizes}.")
         lines += _wrap(f"Comparisons per cluster: {_clusters(analysis)}.")
+        for note in analysis.notes if analysis.data is not None else ():
+            lines += _wrap(note, "* ")
         for _, text in cautions(analysis):
             lines += _wrap(text, "! ")
+        lines += _studies(analysis, MOST_CHECKED)
     name = "" if count == 1 else " --analysis NAME"
     lines += ["", f"Next:  planner power --evidence {file}{name}"]
     return "\n".join(lines)
@@ -210,7 +189,7 @@ def _numbers(analysis: Analysis) -> list[str]:
         *((f"group size, {name}", fact) for name, fact in analysis.printed_sizes.items()),
     ]
     lines = [f"  {'number':19}{'printed':11}{'rounded from':20}{'status':10}place"]
-    notes = []
+    about: dict[str, list[str]] = {}
     for name, fact in rows:
         if fact is None:
             continue
@@ -221,8 +200,10 @@ def _numbers(analysis: Analysis) -> list[str]:
         line = f"  {name:19}{str(fact) + percent:11}{within:20}{fact.status:10}{fact.where}"
         lines.append(line.rstrip())
         if fact.note:
-            notes += _wrap(f"{name}: {fact.note}.", "  * ")
-    return lines + notes
+            about.setdefault(fact.note, []).append(name)
+    for note, names in about.items():
+        lines += _wrap(f"{', '.join(names)}: {note}.", "  * ")
+    return lines
 
 
 def _clusters(analysis: Analysis) -> str:
@@ -252,6 +233,27 @@ def _comparisons(analysis: Analysis) -> list[str]:
     assumed = {row["note"]: None for row in analysis.comparisons if row["status"] == "assumed"}
     for note in assumed:
         lines += _wrap(note, " *")
+    return lines
+
+
+def _studies(analysis: Analysis, most: int) -> list[str]:
+    """The studies that evidence made by `planner pool` keeps."""
+    data = analysis.data
+    if data is None:
+        return []
+    lines = ["", f"Studies, kept one by one (variance {data.vtype}):"]
+    lines.append(f"  {'study':36}{'effect':>9}{'SE':>8}{'n1':>6}{'n2':>6}  cluster")
+    for i in range(min(most, analysis.k)):
+        cluster = "" if data.dependent is None else textwrap.shorten(
+            data.dependent[i], 12, placeholder="..."
+        )  # fmt: skip
+        label = data.labels[i] if len(data.labels[i]) <= 35 else data.labels[i][:32] + "..."
+        lines.append(
+            f"  {label:36}{data.yi[i]:>9.3g}{sqrt(data.vi[i]):>8.3g}"
+            f"{data.n1[i]:>6.0f}{data.n2[i]:>6.0f}  {cluster}".rstrip()
+        )
+    if analysis.k > most:
+        lines.append(f"  and {analysis.k - most} more (--json)")
     return lines
 
 

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from planner.errors import InputError, unknown
-from planner.group_sizes import FloatArray, IntArray, Sizes
+from planner.group_sizes import IntArray, Sizes
 from planner.quantities import Fact, Interval, Quantity, Wording
+from planner.study_data import StudyData
 
 __all__ = [
     "Z95",
@@ -109,26 +110,6 @@ class Targets(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class StudyData:
-    """The studies of a meta-analysis, one by one; positive effects are benefit.
-
-    Parameters
-    ----------
-    labels : (k) what each study is called
-    yi, vi : (k,) effect sizes and their sampling variances
-    n1, n2 : (k,) animals treated and control
-    vtype : how vi was calculated, ``"CMA"``, ``"LS"`` or ``"UB"``
-    """
-
-    labels: tuple[str, ...]
-    yi: FloatArray
-    vi: FloatArray
-    n1: FloatArray
-    n2: FloatArray
-    vtype: str = "CMA"
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
 class Analysis:
     """One published meta-analysis of standardized mean differences; positive g is benefit.
 
@@ -210,9 +191,9 @@ class Analysis:
 
     @property
     def digest(self) -> str:
-        """Hex digest of all that determines a calibration: digits, sizes, clusters."""
+        """Hex digest of all that determines a calibration: digits, sizes, clusters, studies."""
         per_study = self.sizes.per_study
-        parts = {
+        parts: dict[str, Any] = {
             "k": self.k,
             "g": str(self.g),
             "se": None if self.se is None else str(self.se),
@@ -224,6 +205,8 @@ class Analysis:
             "per_study": None if per_study is None else per_study.tolist(),
             "clusters": {level: labels.tolist() for level, labels in self.clusters.items()},
         }
+        if self.data is not None:
+            parts["data"] = self.data.digest_parts()
         text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -255,6 +238,7 @@ class Analysis:
             "comparisons": [dict(row) for row in self.comparisons],
             "notes": list(self.notes),
             "readings": dict(self.readings),
+            "data": None if self.data is None else self.data.fields(),
             "digest": self.digest,
         }
 

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 import planner
 from planner.commands.evidence import app
 from planner.errors import InputError
-from planner.evidence_text import printable
 from planner.published import catalogue_review
+from planner.reports.text import printable
 
 KEYS = [
     "schema",

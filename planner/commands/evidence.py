@@ -241,6 +241,6 @@ def _print(
         }
         typer.echo(json.dumps(document, indent=2, allow_nan=False))
     else:
-        from planner.evidence_text import printable
+        from planner.reports.text import printable
 
         typer.echo(printable(text, sys.stdout.encoding))

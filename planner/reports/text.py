@@ -3,9 +3,38 @@
 from __future__ import annotations
 
 import textwrap
+import unicodedata
 from collections.abc import Mapping, Sequence
 
 WIDTH = 79
+
+_ASCII = str.maketrans(
+    {
+        "±": "+/-",
+        "µ": "u",
+        "μ": "u",
+        "\u2013": "-",
+        "—": "-",
+        "\u2212": "-",
+        "≤": "<=",
+        "≥": ">=",
+        "\u00d7": "x",
+        "\u2018": "'",
+        "\u2019": "'",
+        "“": '"',
+        "”": '"',
+    }
+)
+
+
+def printable(text: str, encoding: str | None) -> str:
+    """The text without control characters, in plain ASCII where the encoding is not UTF-8."""
+    clean = "".join(c for c in text if c == "\n" or unicodedata.category(c)[0] != "C")
+    if (encoding or "").lower().replace("-", "").replace("_", "") in ("utf8", "utf8sig"):
+        return clean
+    plain = unicodedata.normalize("NFKD", clean.translate(_ASCII))
+    bare = "".join(c for c in plain if not unicodedata.combining(c))
+    return bare.encode("ascii", "replace").decode("ascii")
 
 
 def paragraph(text: str, first: str = "", rest: str | None = None) -> list[str]:

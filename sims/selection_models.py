@@ -1,0 +1,395 @@
+"""Selection by significance as a likelihood: the three-parameter model and p-uniform*.
+
+Study i reports y_i ~ N(mu, s_i^2), s_i^2 = v_i + tau^2, v_i known. It is significant where y_i
+exceeds c_i = 1.96 sqrt(v_i) (one-sided p of the normal test at most .025), which has probability
+S_i, B_i = 1 - S_i. Both models are maximised by Newton's method with analytic derivatives, from
+the best points of a grid.
+
+On Hedges g neither is consistent: v_i depends on g. They recover the truth on data from their own
+likelihood.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from sims.kernels import kernel
+from sims.pooling import moments, weighted_sums
+from sims.smallstudy import Corrected, failed
+
+CUT = 1.959963984540054  # of y / sqrt(v): one-sided p .025
+_HALF_LOG_2PI = 0.9189385332046727
+_INV_SQRT_2PI = 0.3989422804014327
+_SQRT_HALF = math.sqrt(0.5)
+_MAX_STEPS = 100
+_MAX_HALVINGS = 40
+_GRADIENT = 1e-8  # relative to the curvature: a further step would be this small
+# Estimates further out than this many spreads of the data have run away.
+_FURTHEST = 20.0
+
+
+class Slopes(NamedTuple):
+    """Log-likelihood and its derivatives in (mu, tau2, log weight)."""
+
+    value: float
+    m: float
+    t: float
+    w: float
+    mm: float
+    mt: float
+    tt: float
+    mw: float
+    tw: float
+    ww: float
+
+
+class Maximum(NamedTuple):
+    """Where a likelihood is largest: parameters, value, derivatives there; ok 1.0 if converged."""
+
+    mu: float
+    tau2: float
+    log_weight: float
+    value: float
+    at: Slopes
+    ok: float
+
+
+# Likelihoods -------------------------------------------------------------------------------
+
+
+@kernel
+def _normal_upper(u):
+    return 0.5 * math.erfc(u * _SQRT_HALF)
+
+
+@kernel
+def step_slopes(yi, vi, mu, tau2, log_weight):
+    """Three-parameter model: sum log f(y) + [not significant] log w - log(S + w B).
+
+    Hedges & Vevea 1996, doi:10.3102/10769986021004299, eq. 6, with one cut.
+    """
+    weight = math.exp(log_weight)
+    a = 1.0 - weight
+    value = 0.0
+    m, t, w, mm, mt, tt, mw, tw, ww = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for i in range(len(yi)):
+        s2 = vi[i] + tau2
+        s, r = math.sqrt(s2), yi[i] - mu
+        cut = CUT * math.sqrt(vi[i])
+        u = (cut - mu) / s
+        above, below = _normal_upper(u), _normal_upper(-u)
+        density = _INV_SQRT_2PI * math.exp(-0.5 * u * u)
+        published = above + weight * below
+        value -= _HALF_LOG_2PI + 0.5 * math.log(s2) + 0.5 * r * r / s2 + math.log(published)
+        if yi[i] < cut:
+            value += log_weight
+            w += 1.0
+        # The normal part.
+        m += r / s2
+        t += 0.5 * (r * r / s2 - 1.0) / s2
+        mm -= 1.0 / s2
+        mt -= r / (s2 * s2)
+        tt += (0.5 - r * r / s2) / (s2 * s2)
+        # Derivatives of log(published): of `published` over it, then less their products.
+        p = density / published
+        pm, pt, pw = a * p / s, 0.5 * a * p * u / s2, weight * below / published
+        m -= pm
+        t -= pt
+        w -= pw
+        mm -= a * p * u / s2 - pm * pm
+        mt -= 0.5 * a * p * (u * u - 1.0) / (s2 * s) - pm * pt
+        tt -= 0.25 * a * p * u * (u * u - 3.0) / (s2 * s2) - pt * pt
+        mw -= -weight * p / s - pm * pw
+        tw -= -0.5 * weight * p * u / s2 - pt * pw
+        ww -= pw - pw * pw
+    return Slopes(value, m, t, w, mm, mt, tt, mw, tw, ww)
+
+
+@kernel
+def uniform_slopes(yi, vi, mu, tau2, log_weight):
+    """p-uniform*: sum log f(y) - log(S or B, whichever side of the cut y is on).
+
+    van Aert & van Assen 2023, doi:10.31222/osf.io/zqjr9, eq. 4; log_weight is not used.
+    """
+    value, m, t, mm, mt, tt = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for i in range(len(yi)):
+        s2 = vi[i] + tau2
+        s, r = math.sqrt(s2), yi[i] - mu
+        cut = CUT * math.sqrt(vi[i])
+        u = (cut - mu) / s
+        sign = 1.0 if yi[i] >= cut else -1.0
+        density = _INV_SQRT_2PI * math.exp(-0.5 * u * u)
+        log_side, p = _log_upper(sign * u, density)
+        p *= sign
+        value -= _HALF_LOG_2PI + 0.5 * math.log(s2) + 0.5 * r * r / s2 + log_side
+        pm, pt = p / s, 0.5 * p * u / s2
+        m += r / s2 - pm
+        t += 0.5 * (r * r / s2 - 1.0) / s2 - pt
+        mm -= 1.0 / s2 + p * u / s2 - pm * pm
+        mt -= r / (s2 * s2) + 0.5 * p * (u * u - 1.0) / (s2 * s) - pm * pt
+        tt += (0.5 - r * r / s2) / (s2 * s2)
+        tt -= 0.25 * p * u * (u * u - 3.0) / (s2 * s2) - pt * pt
+    return Slopes(value, m, t, 0.0, mm, mt, tt, 0.0, 0.0, -1.0)
+
+
+@kernel
+def _log_upper(x, density):
+    """log P(Z > x) and density / P(Z > x); far out by the continued fraction."""
+    if x < 25.0:
+        tail = _normal_upper(x)
+        return math.log(tail), density / tail
+    ratio = x + 1.0 / (x + 2.0 / (x + 3.0 / (x + 4.0 / x)))
+    return -0.5 * x * x - _HALF_LOG_2PI - math.log(ratio), ratio
+
+
+@kernel
+def _slopes(yi, vi, mu, tau2, log_weight, steps):
+    if steps:
+        return step_slopes(yi, vi, mu, tau2, log_weight)
+    return uniform_slopes(yi, vi, mu, tau2, log_weight)
+
+
+@kernel
+def best_log_weight(above, below, n_below, log_weight):
+    """log w at which the likelihood is largest for given S_i and B_i; it is concave in log w."""
+    for _ in range(60):
+        slope, curvature = float(n_below), 0.0
+        weight = math.exp(log_weight)
+        for i in range(len(above)):
+            share = weight * below[i] / (above[i] + weight * below[i])
+            slope -= share
+            curvature += share * (1.0 - share)
+        if not curvature > 0.0:
+            return log_weight
+        step = min(max(slope / curvature, -2.0), 2.0)
+        log_weight += step
+        if abs(step) < 1e-3:
+            return log_weight
+    return log_weight
+
+
+# Maximisation ------------------------------------------------------------------------------
+
+
+@kernel
+def _solve(at, free_mu, free_t, free_w, damping):
+    """Newton's step of the free parameters with -H + damping diag|H|; and whether that is > 0.
+
+    Cholesky of the 3 x 3 matrix; a parameter that is not free has a unit row.
+    """
+    a = -at.mm + damping * abs(at.mm) if free_mu else 1.0
+    d = -at.tt + damping * abs(at.tt) if free_t else 1.0
+    f = -at.ww + damping * abs(at.ww) if free_w else 1.0
+    b = -at.mt if free_mu and free_t else 0.0
+    c = -at.mw if free_mu and free_w else 0.0
+    e = -at.tw if free_t and free_w else 0.0
+    g1 = at.m if free_mu else 0.0
+    g2 = at.t if free_t else 0.0
+    g3 = at.w if free_w else 0.0
+    if not a > 0.0:
+        return 0.0, 0.0, 0.0, False
+    l21, l31 = b / a, c / a
+    d2 = d - l21 * b
+    if not d2 > 1e-12 * abs(d):
+        return 0.0, 0.0, 0.0, False
+    l32 = (e - l31 * b) / d2
+    d3 = f - l31 * c - l32 * (e - l31 * b)
+    if not d3 > 1e-12 * abs(f):
+        return 0.0, 0.0, 0.0, False
+    z1 = g1
+    z2 = g2 - l21 * z1
+    z3 = g3 - l31 * z1 - l32 * z2
+    x3 = z3 / d3
+    x2 = z2 / d2 - l32 * x3
+    return z1 / a - l21 * x2 - l31 * x3, x2, x3, True
+
+
+@kernel
+def climb(yi, vi, mu, tau2, log_weight, steps, fixed_mu):
+    """The maximum that Newton's method finds from a start, tau2 >= 0; it never goes down.
+
+    steps: the three-parameter model, else p-uniform*; fixed_mu: mu stays where it is. Where the
+    curvature is not that of a maximum, or a step does not go up, the step is damped
+    (Levenberg 1944, doi:10.1090/qam/10666).
+    """
+    at = _slopes(yi, vi, mu, tau2, log_weight, steps)
+    damping = 0.0
+    for _ in range(_MAX_STEPS):
+        free_t = tau2 > 0.0 or at.t > 0.0
+        moved = False
+        small = False
+        for _ in range(_MAX_HALVINGS):
+            dm, dt, dw, positive = _solve(at, not fixed_mu, free_t, steps, damping)
+            if positive:
+                dw = min(max(dw, -3.0), 3.0)
+                new_tau2 = max(0.0, tau2 + dt)
+                gain = abs(at.m * dm) + abs(at.t * (new_tau2 - tau2)) + abs(at.w * dw)
+                if damping == 0.0 and gain <= _GRADIENT * _GRADIENT * 1e-0:
+                    small = True
+                    break
+                new = _slopes(yi, vi, mu + dm, new_tau2, log_weight + dw, steps)
+                if new.value >= at.value:
+                    small = damping == 0.0 and gain < 1e-13 * (1.0 + abs(at.value))
+                    mu, tau2, log_weight, at = mu + dm, new_tau2, log_weight + dw, new
+                    moved = True
+                    break
+                if gain < 1e-11 * (1.0 + abs(at.value)):
+                    small = True  # rounding hides what is left of the slope
+                    break
+            damping = max(1e-3, 8.0 * damping)
+        if small:
+            _, _, _, positive = _solve(at, not fixed_mu, tau2 > 0.0, steps, 0.0)
+            return Maximum(mu, tau2, log_weight, at.value, at, 1.0 if positive else 0.0)
+        if not moved:
+            break
+        damping = damping / 8.0 if damping > 2e-3 else 0.0
+    return Maximum(mu, tau2, log_weight, at.value, at, 0.0)
+
+
+@kernel
+def _spread(yi, vi):
+    """Mean effect, variance between studies, and the SD of the effects about it."""
+    tau2, _ = moments(yi, vi)
+    mean = weighted_sums(yi, vi, tau2).mu
+    total = 0.0
+    for i in range(len(yi)):
+        total += (yi[i] - mean) ** 2
+    return mean, tau2, math.sqrt(max(total / len(yi), 0.25 * vi.min()))
+
+
+@kernel
+def maximise(yi, vi, steps):
+    """The highest of the maxima climbed from the two best points of a grid of (mu, tau2).
+
+    mu from the pooled effect downwards in SDs of the effects (selection only takes down), tau2
+    from 0 to several times their variance; the weight is the best one at each point.
+    """
+    k = len(yi)
+    mean, tau2_start, spread = _spread(yi, vi)
+    n_below = 0
+    for i in range(k):
+        n_below += yi[i] < CUT * math.sqrt(vi[i])
+    above, below = np.empty(k), np.empty(k)
+    best = np.full((2, 4), -math.inf)
+    log_weight = 0.0
+    for row in range(4):
+        tau2 = tau2_start if row == 1 else (0.0 if row == 0 else spread * spread * 3.0 ** (row - 2))
+        for column in range(6):
+            mu = mean + spread * (0.5 - 0.5 * column - 0.1 * column * column)
+            value = 0.0
+            for i in range(k):
+                s2 = vi[i] + tau2
+                s, r = math.sqrt(s2), yi[i] - mu
+                u = (CUT * math.sqrt(vi[i]) - mu) / s
+                above[i], below[i] = _normal_upper(u), _normal_upper(-u)
+                value -= 0.5 * math.log(s2) + 0.5 * r * r / s2
+                if not steps:
+                    x = u if r >= u * s else -u
+                    side, _ = _log_upper(x, 0.0)
+                    value -= side
+            if steps:
+                log_weight = best_log_weight(above, below, n_below, log_weight)
+                weight = math.exp(log_weight)
+                value += n_below * log_weight
+                for i in range(k):
+                    value -= math.log(above[i] + weight * below[i])
+            if value > best[0, 0]:
+                best[1] = best[0]
+                best[0, 0], best[0, 1], best[0, 2], best[0, 3] = value, mu, tau2, log_weight
+            elif value > best[1, 0]:
+                best[1, 0], best[1, 1], best[1, 2], best[1, 3] = value, mu, tau2, log_weight
+    first = climb(yi, vi, best[0, 1], best[0, 2], best[0, 3], steps, False)
+    second = climb(yi, vi, best[1, 1], best[1, 2], best[1, 3], steps, False)
+    chosen = second if second.value > first.value and second.ok == 1.0 else first
+    if chosen.ok == 0.0:
+        chosen = second
+    away = abs(chosen.mu - mean) > _FURTHEST * spread
+    if away or chosen.tau2 > (_FURTHEST * spread) ** 2 or abs(chosen.log_weight) > 30.0:
+        return Maximum(chosen.mu, chosen.tau2, chosen.log_weight, chosen.value, chosen.at, 0.0)
+    return chosen
+
+
+# Estimates ---------------------------------------------------------------------------------
+
+
+@kernel
+def information(found):
+    """Observed variances of mu, tau2 and the weight (not its log) at a maximum.
+
+    tau2 at 0 is taken as known there, and its variance is NaN.
+    """
+    at, weight = found.at, math.exp(found.log_weight)
+    # At the maximum the slope in log w is 0: second derivatives change by powers of w only.
+    a, b, c = -at.mm, -at.mt, -at.mw / weight
+    d, e, f = -at.tt, -at.tw / weight, -at.ww / (weight * weight)
+    if found.tau2 == 0.0:
+        det = a * f - c * c
+        return f / det, math.nan, a / det
+    det = a * (d * f - e * e) - b * (b * f - c * e) + c * (b * e - c * d)
+    return (d * f - e * e) / det, (a * f - c * c) / det, (a * d - b * b) / det
+
+
+@kernel
+def fit_selection(yi, vi):
+    """Maximum of the three-parameter model; ok 0.0 unless both sides of the cut have studies."""
+    k, n_below = len(yi), 0
+    for i in range(k):
+        n_below += yi[i] < CUT * math.sqrt(vi[i])
+    if n_below == 0 or n_below == k or k < 3:
+        nan = math.nan
+        nothing = Slopes(nan, nan, nan, nan, nan, nan, nan, nan, nan, nan)
+        return Maximum(nan, nan, nan, nan, nothing, 0.0)
+    return maximise(yi, vi, True)
+
+
+@kernel
+def selection_model(yi, vi, truth):
+    """Three-parameter selection model by maximum likelihood, standard error by information."""
+    found = fit_selection(yi, vi)
+    if found.ok == 0.0:
+        return failed()
+    variance, _, _ = information(found)
+    if not variance > 0.0:
+        return failed()
+    se = math.sqrt(variance)
+    return Corrected(
+        found.mu, se, found.mu / se, (found.mu - truth) / se, 1.0, found.tau2,
+        math.exp(found.log_weight), found.value,
+    )  # fmt: skip
+
+
+@kernel
+def profile(yi, vi, mu, start):
+    """Log-likelihood of p-uniform* at a given mu, largest over tau2; climbed from two starts."""
+    first = climb(yi, vi, mu, start, 0.0, False, True)
+    second = climb(yi, vi, mu, 0.0, 0.0, False, True)
+    return max(first.value, second.value)
+
+
+@kernel
+def signed_root(yi, vi, found, mu):
+    """Signed root of the likelihood ratio of p-uniform* against a mean of mu; about N(0, 1)."""
+    start = found.tau2 + 0.5 * (found.mu - mu) ** 2
+    drop = found.value - profile(yi, vi, mu, start)
+    root = math.sqrt(max(0.0, 2.0 * drop))
+    return root if found.mu >= mu else -root
+
+
+@kernel
+def p_uniform_star(yi, vi, truth):
+    """p-uniform*: maximum likelihood given which studies are significant; likelihood-ratio tests.
+
+    van Aert & van Assen 2023, doi:10.31222/osf.io/zqjr9. Studies in the direction of benefit are
+    taken to be significant at a one-sided p of .025 of y / sqrt(v).
+    """
+    if len(yi) < 2:
+        return failed()
+    found = maximise(yi, vi, False)
+    if found.ok == 0.0:
+        return failed()
+    nan = math.nan
+    return Corrected(
+        found.mu, nan, signed_root(yi, vi, found, 0.0), signed_root(yi, vi, found, truth), 1.0,
+        found.tau2, nan, found.value,
+    )  # fmt: skip

@@ -20,9 +20,9 @@ _FE, _DL, _PM, _REML = (ESTIMATORS[name] for name in ("FE", "DL", "PM", "REML"))
 STEP = 1e-10
 ROUNDING = 2e-15
 MAX_STEPS = 200
-# Sampling variances within this factor of each other left one restricted maximum in every set
-# that was tried; see `reml`.
-ONE_MAXIMUM = 16.0
+NOT_TRIED = -1.0
+# Sampling variances that differ by more than this factor make REML look for several maxima.
+WIDE_RANGE = 100.0
 
 
 # Formulas ----------------------------------------------------------------------------------
@@ -63,6 +63,27 @@ def restricted_information(s1, s2, s3, q3, c2):
     ratio = s2 / s1
     expected = 0.5 * (s2 - 2.0 * s3 / s1 + ratio * ratio)
     return q3 - c2 * c2 / s1 - expected, expected
+
+
+@kernel
+def newton(tau2, score, information, s1, low, high):
+    """One step up the restricted likelihood: (new tau2, smallest step that matters, low, high).
+
+    Newton's step with the observed information; where that is not positive, Fisher's, with the
+    expected one. low and high bracket the maximum: the score is positive at low, not at high. A
+    step that leaves the bracket is replaced by its middle, but 0 is tried before the bracket has
+    a lower end (low = NOT_TRIED).
+    """
+    if score > 0.0:
+        low = tau2
+    else:
+        high = tau2
+    observed, expected = information
+    slope = observed if observed > 0.0 else expected
+    new = max(0.0, tau2 + score / slope)
+    if new < low or new > high:
+        new = 0.5 * (low + high)
+    return new, STEP * new + ROUNDING * s1 / slope, low, high
 
 
 @kernel
@@ -169,32 +190,16 @@ def paule_mandel(yi, vi):
 
 @kernel
 def climb(yi, vi, tau2):
-    """The local maximum of the restricted likelihood that Newton's method finds from tau2.
-
-    Observed information; where that is not positive, the expected one (Fisher's step). The sign
-    of the score brackets the maximum; a step that leaves the bracket is replaced by its middle,
-    or by 0 as long as the likelihood may rise all the way down. Returns (tau2, ok).
-    """
-    low, high, zero_tried = 0.0, math.inf, False
+    """The local maximum of the restricted likelihood that `newton` finds from tau2; (tau2, ok)."""
+    low, high = NOT_TRIED, math.inf
     for _ in range(MAX_STEPS):
         x = weighted_sums(yi, vi, tau2)
         score = restricted_score(x.s1, x.s2, x.q2)
-        observed, expected = restricted_information(x.s1, x.s2, x.s3, x.q3, x.c2)
-        if tau2 == 0.0:
-            if score <= 0.0:
-                return 0.0, 1.0
-            zero_tried = True
-        if score > 0.0:
-            low = tau2
-        else:
-            high = tau2
-        information = observed if observed > 0.0 else expected
-        new = tau2 + score / information
-        if new <= low and score <= 0.0:
-            new = 0.5 * (low + high) if zero_tried or low > 0.0 else 0.0
-        elif new >= high:
-            new = 0.5 * (low + high)
-        done = abs(new - tau2) <= STEP * new + ROUNDING * x.s1 / information
+        if tau2 == 0.0 and score <= 0.0:
+            return 0.0, 1.0
+        information = restricted_information(x.s1, x.s2, x.s3, x.q3, x.c2)
+        new, limit, low, high = newton(tau2, score, information, x.s1, low, high)
+        done = abs(new - tau2) <= limit
         tau2 = new
         if done:
             return tau2, 1.0
@@ -206,26 +211,32 @@ def reml(yi, vi):
     """tau^2 of the highest maximum of the restricted likelihood, at 0 or above.
 
     Viechtbauer 2005, doi:10.3102/10769986030003261. Climbs from DerSimonian & Laird's estimate.
-    Where sampling variances differ by more than ONE_MAXIMUM, the likelihood can have several
-    maxima, and which one an iteration finds depends on its start (metafor's Fisher scoring
-    starts at Hedges' estimate and then compares with 0 only): it is climbed again from starts
-    a factor of 4 apart between the smallest variance and the largest, or the effects' range.
+    The likelihood can have a second maximum. Nearly always that one is at 0, where the score is
+    then not positive: the two are compared. Others need sampling variances that differ by
+    orders of magnitude: beyond a factor of WIDE_RANGE it is also climbed from starts a factor of
+    4 apart, from the smallest variance to the largest or to the effects' range. (metafor's
+    Fisher scoring starts at Hedges' estimate and compares with 0 only.)
     """
     x = weighted_sums(yi, vi, 0.0)
     tau2, ok = climb(yi, vi, moment_tau2(x.q1, x.s1, x.s2, len(yi) - 1.0))
     smallest, largest = vi.min(), vi.max()
-    if largest <= ONE_MAXIMUM * smallest:
+    wide = largest > WIDE_RANGE * smallest
+    if not wide and (tau2 == 0.0 or restricted_score(x.s1, x.s2, x.q2) > 0.0):
         return tau2, ok
     best = restricted_log_likelihood(yi, vi, tau2)
-    spread = yi.max() - yi.min()
-    largest = max(largest, spread * spread)
-    start = 0.0
-    while start < largest:
-        other, other_ok = climb(yi, vi, start)
-        value = restricted_log_likelihood(yi, vi, other)
-        if value > best and other_ok == 1.0:
-            tau2, ok, best = other, other_ok, value
-        start = max(4.0 * start, 0.25 * smallest)
+    # Only a likelihood that is higher beyond rounding replaces what the first climb found.
+    margin = 1e-12 * (1.0 + abs(best))
+    value = restricted_log_likelihood(yi, vi, 0.0)
+    if value > best + margin:
+        tau2, ok, best = 0.0, 1.0, value
+    if wide:
+        start = 0.25 * smallest
+        while start < max(largest, (yi.max() - yi.min()) ** 2):
+            other, other_ok = climb(yi, vi, start)
+            value = restricted_log_likelihood(yi, vi, other)
+            if value > best + margin and other_ok == 1.0:
+                tau2, ok, best = other, other_ok, value
+            start *= 4.0
     return tau2, ok
 
 

@@ -13,10 +13,16 @@ _PLACES = {
     "analysis": "planner.published",
     "read": "planner.published",
     "calibrate": "planner.calibration",
+    "labs": "planner.multi_lab",
+    "meta": "planner.new_reviews",
+    "pool": "planner.pooling_data",
     "power": "planner.two_arm",
+    "update": "planner.updates",
 }
 
-__all__ = ["InputError", "__version__", "analysis", "calibrate", "power", "read"]
+__all__ = [
+    "InputError", "__version__", "analysis", "calibrate", "labs", "meta", "pool", "power", "read", "update",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

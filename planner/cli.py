@@ -21,7 +21,12 @@ USAGE_ERROR: Any = typer.BadParameter.__base__
 COMMANDS = {
     "power": ("How many animals do I need?", "One new two-arm experiment: its chance of success."),
     "evidence": ("What does the literature say?", "The published numbers and their places."),
+    "pool": ("What does the literature say?", "Pool study-level data; make evidence from it."),
     "calibrate": ("What does the literature say?", "Which truths give the published numbers."),
+    "meta": (
+        "Would a new review or another laboratory help?",
+        "A new meta-analysis, an update, a multi-laboratory study.",
+    ),
 }
 
 HELP = """Plan the next animal study from a published systematic review.
@@ -116,6 +121,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _fail(text: str, code: int) -> int:
-    encoding = sys.stderr.encoding or "ascii"
-    print(f"planner: {text}".encode(encoding, "replace").decode(encoding), file=sys.stderr)
+    from planner.reports.text import printable
+
+    print(printable(f"planner: {text}", sys.stderr.encoding), file=sys.stderr)
     return code

@@ -10,6 +10,7 @@ from sims.types import Performance
 
 Z95 = 1.959963984540054
 _NAN = math.nan
+Moments = tuple[float, float, float, float]
 
 
 def proportion(measure: str, n_hit: float, n_sim: int, n_failed: int = 0) -> Performance:
@@ -50,6 +51,39 @@ def ratio_of_means(
     residual = max(0.0, y_sq - 2.0 * value * xy + value * value * x_sq)
     mcse = math.sqrt(residual / (n_sim - 1) * n_sim) / x
     return _normal(measure, value, mcse, n_sim, 0)
+
+
+def bias(measure: str, e: Moments, n_sim: int, n_failed: int = 0) -> Performance:
+    """Mean error, from the sums of e, e^2, e^3, e^4 of the errors e = estimate - truth."""
+    return mean(measure, e[0], e[1], n_sim, n_failed)
+
+
+def emp_se(measure: str, e: Moments, n_sim: int, n_failed: int = 0) -> Performance:
+    """Standard deviation of the estimates, from the same sums.
+
+    var(s^2) is (m4 - m2^2) / n with central moments, so the MCSE of s is its root over 2 s: no
+    normal estimates are assumed (Kenney & Keeping 1951, 7.6; delta method).
+    """
+    if n_sim < 2:
+        return nothing(measure, n_sim)._replace(n_failed=n_failed)
+    m1, r2, r3, r4 = (total / n_sim for total in e)
+    m2 = max(0.0, r2 - m1**2)
+    m4 = max(0.0, r4 - 4.0 * m1 * r3 + 6.0 * m1**2 * r2 - 3.0 * m1**4)
+    sd = math.sqrt(m2 * n_sim / (n_sim - 1))
+    mcse = math.sqrt(max(0.0, m4 - m2**2) / n_sim) / (2.0 * sd) if sd > 0.0 else 0.0
+    return _normal(measure, sd, mcse, n_sim, n_failed)
+
+
+def rmse(measure: str, e: Moments, n_sim: int, n_failed: int = 0) -> Performance:
+    """Root mean squared error, from the same sums; MCSE of the mean of e^2, over 2 rmse."""
+    if n_sim < 2:
+        return nothing(measure, n_sim)._replace(n_failed=n_failed)
+    mse = e[1] / n_sim
+    root = math.sqrt(mse)
+    variance = max(0.0, e[3] / n_sim - mse**2) / (n_sim - 1)
+    return _normal(
+        measure, root, math.sqrt(variance) / (2.0 * root) if root > 0.0 else 0.0, n_sim, n_failed
+    )
 
 
 def _normal(measure: str, value: float, mcse: float, n_sim: int, n_failed: int) -> Performance:

@@ -12,6 +12,7 @@ import typer
 
 from planner.errors import InputError
 from planner.options import parse_readings
+from planner.reports.text import printable
 
 if TYPE_CHECKING:
     from planner.published import Analysis
@@ -88,12 +89,6 @@ def put_out(
         print(f"Written to {out}", file=sys.stderr)
 
 
-def printable(text: str, encoding: str | None) -> str:
-    """The text with characters that the output cannot show replaced."""
-    name = encoding or "ascii"
-    return text.encode(name, "replace").decode(name)
-
-
 def option_values(
     ctx: typer.Context, function: Callable[..., None], scenario: Path | None
 ) -> dict[str, Any]:
@@ -117,8 +112,9 @@ def option_values(
         source = ctx.get_parameter_source(name)
         if source is None or source.name != "DEFAULT":
             continue
-        if name == "n" and isinstance(value, list):
-            value = ",".join(str(size) for size in value)
+        if isinstance(value, list) and kinds[name] == str | None:
+            # Lists of numbers are typed as one text, such as --n 4,6,8.
+            value = ",".join(str(item) for item in value)
         try:
             values[name] = TypeAdapter(kinds[name]).validate_python(value)
         except ValidationError as error:

@@ -22,6 +22,36 @@ OTHER_WORDS = {
     "ceiling": "chance of success that no group size exceeds",
     "mcse": "simulation error: Monte Carlo standard error",
 }
+META_MEASURES = {
+    "success": "chance that the pooled effect is a significant benefit",
+    "power": "chance that it is significant in either direction",
+    "type_i": "chance that it is significant if the mean true effect is zero, tau as it is",
+    "coverage": "share of reviews whose interval holds the mean true effect",
+    "ci_width": "mean width of the interval of the mean, in SDs",
+    "pi_coverage": "chance that the prediction interval holds a new laboratory's effect",
+    "pi_excludes_zero": "chance that the prediction interval lies on one side of zero",
+    "estimate": "mean of the pooled effect over reviews, in SDs",
+    "bias": "its mean less the mean true effect",
+    "emp_se": "its standard deviation over reviews",
+    "rmse": "root mean squared error of the pooled effect",
+    "bias_tau2": "mean of the estimated tau2 less the true one, in squared SDs",
+    "convergence": "share of fits that converged; failed fits count as not significant",
+    "changed": "chance that benefit, harm or neither is no longer what it was before",
+    "shift": "mean change of the pooled effect by the new studies, in SDs",
+    "shift_abs": "mean size of that change, either way",
+    "data_sd": "by how much the chance of success would move with the studies known (SD)",
+}
+META_WORDS = {
+    **META_MEASURES,
+    "new-lab": "effects of laboratories vary around the matched mean with SD tau",
+    "assurance": "the same over all truths the article leaves open",
+    "discounted": "a mean effect a quarter smaller than calibrated",
+    "wald": "estimate -/+ 1.96 standard errors",
+    "hk": "Hartung-Knapp: t with k - 1 degrees of freedom, SE from the spread",
+    "hk-wald": "the same, its SE never below Wald's",
+    "cr2": "robust to dependence within clusters, Satterthwaite's degrees of freedom",
+    "frontier": "designs no fair one beats with as many or fewer animals and labs",
+}
 NEW_LAB = {
     "pooled": "an average laboratory", "new-lab": "a new laboratory",
     "assurance": "a new laboratory, not knowing the average,",

@@ -42,11 +42,12 @@ def power_page(result: Result) -> str:
         lines += ["BEFORE YOU USE THIS"]
         for warning in document["warnings"]:
             lines += paragraph(warning["text"], "! ")
-    lines += _repeat(document)
+    lines += repeat(document)
     return "\n".join(lines)
 
 
-def _repeat(document: Mapping[str, Any]) -> list[str]:
+def repeat(document: Mapping[str, Any]) -> list[str]:
+    """The line that says how to get the same page again."""
     made_by = f"({document['version']}, {document['provenance']['engine'][:6]})"
     return paragraph(f"Repeat:  {command_line(document)}  {made_by}", "", "         ")
 
@@ -207,7 +208,7 @@ def calibration_page(result: Result) -> str:
     lines += ["", "BEFORE YOU USE THIS"]
     for warning in document["warnings"]:
         lines += paragraph(warning["text"], "! ")
-    lines += _repeat(document)
+    lines += repeat(document)
     return "\n".join(lines)
 
 
@@ -216,22 +217,36 @@ def command_line(document: Mapping[str, Any]) -> str:
     scenario = document["scenario"]
     words = ["planner", document["command"]]
     for name, value in scenario.items():
-        if value == scenario_default(name) or value is None or value == []:
+        if value == scenario_default(name, document["command"]) or value in (None, False, []):
             continue
         flag = "--" + name.replace("_", "-")
+        if value is True:
+            words.append(flag)
+            continue
         repeated = name in ("target", "shrink", "reading")
         values = value if isinstance(value, list) else [value]
         if repeated:
             words += [word for item in values for word in (flag, str(item))]
         else:
-            words += [flag, ",".join(str(item) for item in values)]
+            words += [flag, _typed(values)]
     return " ".join(shlex.quote(word) for word in words)
 
 
-def scenario_default(name: str) -> Any:
+def _typed(values: list[Any]) -> str:
+    """Values as a user would type them: 0:6 for an unbroken run of whole numbers."""
+    whole = all(isinstance(value, int) for value in values)
+    if whole and len(values) > 2 and values == list(range(values[0], values[-1] + 1)):
+        return f"{values[0]}:{values[-1]}"
+    return ",".join(str(item) for item in values)
+
+
+def scenario_default(name: str, command: str) -> Any:
     """Default of an option, to leave it out of a command line; the seed is always shown."""
+    if command == "meta" and name in ("reps", "estimator", "interval"):
+        return {"reps": 50_000, "estimator": "DL,REML", "interval": "wald,hk,hk-wald"}[name]
     return {
         "target": [0.8, 0.9], "plan_for": "new-lab", "cluster": "none", "test": "student",
         "alpha": 0.05, "sides": "two", "allocation": "1:1", "treated": 1, "attrition": 0.0,
-        "margin": "raw", "reps": 100_000, "prior": "uniform", "share": 0.0,
+        "margin": "raw", "reps": 100_000, "prior": "uniform", "share": 0.0, "sizes": "published",
+        "vtype": "CMA",
     }.get(name)  # fmt: skip

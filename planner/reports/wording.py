@@ -53,7 +53,7 @@ def power_answer(facts: Mapping[str, Any]) -> str:
     chance = _chance(facts, row["n"], target)
     sentences = [
         f"Plan {_groups(n, n2)} ({row['animals']} in all{_ordered(row)}). "
-        f"{_capital(lab)} then has {_a(chance)} {percent(chance)} chance of a significant "
+        f"{_capital(lab)} then has {article(chance)} {percent(chance)} chance of a significant "
         f"benefit ({test_words(design)})."
     ]
     average = _row(facts, "pooled", target)
@@ -99,7 +99,7 @@ def _no_plan_answer(facts: Mapping[str, Any], lab: str) -> str:
                 "answers another question, about their average"
             )
         return (
-            f"{doubt}No group size gives {lab} {_a(target)} {percent(target)} chance of a "
+            f"{doubt}No group size gives {lab} {article(target)} {percent(target)} chance of a "
             f"significant benefit: the most is {_exact_percent(ceiling)}, because {cause}."
         )
     if wanted["n"] is None:
@@ -107,7 +107,7 @@ def _no_plan_answer(facts: Mapping[str, Any], lab: str) -> str:
     helps = "A larger effect, a more precise outcome or repeated measures help more than animals."
     return (
         f"{doubt}No sensible group size (more than {facts['largest']}): {wanted['n']} per group "
-        f"({wanted['animals']} animals) would be needed for {lab} to have {_a(target)} "
+        f"({wanted['animals']} animals) would be needed for {lab} to have {article(target)} "
         f"{percent(target)} chance of a significant benefit. {helps}"
     )
 
@@ -123,7 +123,8 @@ def _animals_answer(facts: Mapping[str, Any]) -> str:
     n1, n2 = design.groups(n)
     sentence = (
         f"With {facts['animals']} animals, {_groups(n1, n2)} can be analysed: {lab} has "
-        f"{_a(chance)} {percent(chance)} chance of a significant benefit ({test_words(design)})."
+        f"{article(chance)} {percent(chance)} chance of a significant benefit "
+        f"({test_words(design)})."
     )
     found = [row for row in facts["rows"] if row["measure"] == "mde" and row["value"] is not None]
     parts = [f"{row['value']:.2f} SDs{_in_unit(row['value'], facts)} with {percent(row['target'])}"
@@ -262,7 +263,8 @@ def _in_unit(value: float, facts: Mapping[str, Any]) -> str:
     return f" ({value * facts['sd']:.3g} {facts['unit'] or 'units'})"
 
 
-def _a(p: float) -> str:
+def article(p: float) -> str:
+    """The article before a chance in percent."""
     return "an" if percent(p).lstrip(">").startswith(("8", "11%", "18%")) else "a"
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from sims.kernels import entry, kernel
 from sims.lanes import LANES
+from sims.lanes.draws import PICKED, THETA_NEW, TRUE_MU, TRUE_TAU2, draw_block, truth_workspace
 from sims.lanes.pooling import (
     BETWEEN,
     HK,
@@ -20,6 +21,7 @@ from sims.lanes.pooling import (
     N_RESULTS,
     OK,
     SE,
+    from_front,
     pool_block,
     pooling_workspace,
     result_at,
@@ -27,14 +29,13 @@ from sims.lanes.pooling import (
     study,
 )
 from sims.pooling import interval_se
-from sims.streams import draw_normal, draw_uniform, open_stream, stream_key
-from sims.syntheses import draw_synthesis, effect
+from sims.streams import stream_key
 
 # Sums over replicates whose estimate converged. For each estimator: e = estimate - mu,
 # d = estimated tau^2 - tau^2, with the truth of the replicate.
 ESTIMATOR_SUMS = ("n_ok", "e", "e2", "e3", "e4", "d", "d2", "d3", "d4")
 # In updates also, after them: the estimate minus that of the given set alone.
-UPDATE_SUMS = ("shift", "shift_sq")
+UPDATE_SUMS = ("shift", "shift_sq", "shift_abs")
 # Then for each interval of each estimator. benefit, harm: it lies above 0, below 0; cover: it
 # holds mu; pi_cover: the prediction interval holds the effect of a further laboratory;
 # pi_excludes_zero: it lies on one side of 0.
@@ -45,9 +46,6 @@ _N_ESTIMATOR, _N_INTERVAL = len(ESTIMATOR_SUMS), len(INTERVAL_SUMS)
 _N_UPDATE_ESTIMATOR = _N_ESTIMATOR + len(UPDATE_SUMS)
 _N_UPDATE_INTERVAL = _N_INTERVAL + len(UPDATE_INTERVAL_SUMS)
 
-# Rows of a block's truths: mu, tau^2, the effect of a further laboratory, which truth it is.
-_TRUE_MU, _TRUE_TAU2, _THETA_NEW, _PICKED, N_TRUTH = range(5)
-
 
 def sums_shape(n_estimators: int, n_intervals: int, updates: bool = False) -> tuple[int, int]:
     """Shape of the sums of `tally_syntheses`, or of `tally_updates`."""
@@ -57,53 +55,24 @@ def sums_shape(n_estimators: int, n_intervals: int, updates: bool = False) -> tu
 
 
 @kernel
-def _scratch(studies):
-    k = studies.fixed.shape[0]
-    n_clusters = 0
-    for c in studies.cluster:
-        n_clusters = max(n_clusters, c + 1)
-    return np.zeros(n_clusters), np.zeros(k), np.zeros(k), np.zeros(k, np.int64)
-
-
-@kernel
-def _draw_block(key, first, lanes, mu, tau, studies, scratch, truths, n_given, work):
-    # Truths of a block's replicates, and their studies, into the places after n_given others.
-    effects, deviation, factor, size = scratch
-    terms = studies.terms
-    for lane in range(lanes):
-        state = open_stream(key, np.uint64(first + lane))
-        u, state = draw_uniform(state)
-        z, state = draw_normal(state)
-        which = int(u * mu.shape[0])
-        truths[_TRUE_MU * LANES + lane] = mu[which]
-        truths[_TRUE_TAU2 * LANES + lane] = tau[which] * tau[which]
-        truths[_THETA_NEW * LANES + lane] = mu[which] + tau[which] * z
-        truths[_PICKED * LANES + lane] = which
-        draw_synthesis(state, tau[which], studies, effects, deviation, factor, size)
-        for i in range(size.shape[0]):
-            a, b = terms[size[i], 1], terms[size[i], 2]
-            y, v = effect(mu[which], deviation[i], factor[i], a, b)
-            set_study(work, n_given + i, lane, y, v)
-
-
-@kernel
 def _give_sets(lanes, set_y, set_v, truths, work):
     # The given studies of the set that each lane has picked, into the first places.
     for lane in range(lanes):
-        which = int(truths[_PICKED * LANES + lane])
+        which = int(truths[PICKED * LANES + lane])
         for i in range(set_y.shape[1]):
             set_study(work, i, lane, set_y[which, i], set_v[which, i])
 
 
 @kernel
 def _add_estimates(work, estimator, lanes, truths, sums, at):
+    at = from_front(at)
     mu, between, ok = (
         result_at(estimator, MU), result_at(estimator, BETWEEN), result_at(estimator, OK),
     )  # fmt: skip
     for lane in range(lanes):
         counts = work[ok + lane] > 0.0
-        e = work[mu + lane] - truths[_TRUE_MU * LANES + lane] if counts else 0.0
-        d = work[between + lane] - truths[_TRUE_TAU2 * LANES + lane] if counts else 0.0
+        e = work[mu + lane] - truths[TRUE_MU * LANES + lane] if counts else 0.0
+        d = work[between + lane] - truths[TRUE_TAU2 * LANES + lane] if counts else 0.0
         e2, d2 = e * e, d * d
         sums[at + lane] += 1.0 if counts else 0.0
         sums[at + LANES + lane] += e
@@ -123,6 +92,7 @@ def _add_intervals(work, estimator, interval, critical, critical_pi, lanes, trut
         result_at(estimator, MU), result_at(estimator, BETWEEN), result_at(estimator, OK),
     )  # fmt: skip
     se, hk = result_at(estimator, SE), result_at(estimator, HK)
+    at = from_front(at)
     for lane in range(lanes):
         counts = 1.0 if work[ok + lane] > 0.0 else 0.0
         centre = work[mu + lane]
@@ -130,8 +100,8 @@ def _add_intervals(work, estimator, interval, critical, critical_pi, lanes, trut
         half = critical * own_se
         half_pi = critical_pi * math.sqrt(own_se * own_se + work[between + lane])
         width = 2.0 * half if counts > 0.0 else 0.0
-        away = abs(centre - truths[_TRUE_MU * LANES + lane])
-        away_new = abs(centre - truths[_THETA_NEW * LANES + lane])
+        away = abs(centre - truths[TRUE_MU * LANES + lane])
+        away_new = abs(centre - truths[THETA_NEW * LANES + lane])
         sums[at + lane] += counts if centre - half > 0.0 else 0.0
         sums[at + LANES + lane] += counts if centre + half < 0.0 else 0.0
         sums[at + 2 * LANES + lane] += counts if away <= half else 0.0
@@ -158,16 +128,19 @@ def _side(centre, half):
 @kernel
 def _add_shifts(work, own, estimator, lanes, sums, at):
     mu, ok = result_at(estimator, MU), result_at(estimator, OK)
+    at = from_front(at)
     for lane in range(lanes):
         shift = work[mu + lane] - own[mu + lane] if work[ok + lane] > 0.0 else 0.0
         sums[at + lane] += shift
         sums[at + LANES + lane] += shift * shift
+        sums[at + 2 * LANES + lane] += abs(shift)
 
 
 @kernel
 def _add_changes(work, own, estimator, interval, critical, own_critical, lanes, sums, at):
     mu, se = result_at(estimator, MU), result_at(estimator, SE)
     hk, ok = result_at(estimator, HK), result_at(estimator, OK)
+    at = from_front(at)
     for lane in range(lanes):
         half = critical * interval_se(work[se + lane], work[hk + lane], interval)
         own_half = own_critical * interval_se(own[se + lane], own[hk + lane], interval)
@@ -198,12 +171,12 @@ def tally_syntheses(
     """
     key = stream_key(seed, scenario)
     k, width = studies.fixed.shape[0], out.shape[1]
-    work, scratch, truths = pooling_workspace(k), _scratch(studies), np.zeros(N_TRUTH * LANES)
+    work, truths = pooling_workspace(k), truth_workspace(studies)
     yi, vi = np.zeros(k), np.zeros(k)
     sums = np.zeros(out.size * LANES)
     for start in range(0, count, LANES):
         lanes = min(LANES, count - start)
-        _draw_block(key, first + start, lanes, mu, tau, studies, scratch, truths, 0, work)
+        draw_block(key, first + start, lanes, mu, tau, studies, truths, 0, work)
         pool_block(work, k, estimators, yi, vi)
         for e in range(estimators.shape[0]):
             at = e * width * LANES
@@ -232,13 +205,13 @@ def tally_updates(
     key = stream_key(seed, scenario)
     n_given, width = set_y.shape[1], out.shape[1]
     k = n_given + studies.fixed.shape[0]
-    work, scratch, truths = pooling_workspace(k), _scratch(studies), np.zeros(N_TRUTH * LANES)
+    work, truths = pooling_workspace(k), truth_workspace(studies)
     yi, vi = np.zeros(k), np.zeros(k)
     own = np.zeros(work.shape[0])
     sums = np.zeros(out.size * LANES)
     for start in range(0, count, LANES):
         lanes = min(LANES, count - start)
-        _draw_block(key, first + start, lanes, mu, tau, studies, scratch, truths, n_given, work)
+        draw_block(key, first + start, lanes, mu, tau, studies, truths, n_given, work)
         _give_sets(lanes, set_y, set_v, truths, work)
         pool_block(work, n_given, estimators, yi[:n_given], vi[:n_given])
         _keep_own(work, estimators, own)
@@ -265,7 +238,7 @@ def tally_updates(
 @kernel
 def _keep_replicates(work, k, estimators, lanes, truths, row, truth, yi, vi, pooled):
     for lane in range(lanes):
-        for which in range(N_TRUTH):
+        for which in range(truth.shape[1]):
             truth[row + lane, which] = truths[which * LANES + lane]
         for i in range(k):
             yi[row + lane, i], vi[row + lane, i] = study(work, i, lane)
@@ -280,16 +253,16 @@ def replicate_syntheses(
 ):  # fmt: skip
     """What happened in single replicates first, first + 1, ...: the oracle of the tallies.
 
-    truth: (R, N_TRUTH), mu, tau^2, the effect of a further laboratory and the number of the truth
+    truth: (R, 4), mu, tau^2, the effect of a further laboratory and the number of the truth
     picked; yi, vi: (R, k); pooled: (R, E, N_RESULTS), rows of `sims.types.Pooled`.
     """
     key = stream_key(seed, scenario)
     k = studies.fixed.shape[0]
-    work, scratch, truths = pooling_workspace(k), _scratch(studies), np.zeros(N_TRUTH * LANES)
+    work, truths = pooling_workspace(k), truth_workspace(studies)
     y, v = np.zeros(k), np.zeros(k)
-    for start in range(0, truth.shape[0], LANES):
-        lanes = min(LANES, truth.shape[0] - start)
-        _draw_block(key, first + start, lanes, mu, tau, studies, scratch, truths, 0, work)
+    for start in range(0, yi.shape[0], LANES):
+        lanes = min(LANES, yi.shape[0] - start)
+        draw_block(key, first + start, lanes, mu, tau, studies, truths, 0, work)
         pool_block(work, k, estimators, y, v)
         _keep_replicates(work, k, estimators, lanes, truths, start, truth, yi, vi, pooled)
 
@@ -302,11 +275,11 @@ def replicate_updates(
     key = stream_key(seed, scenario)
     n_given = set_y.shape[1]
     k = n_given + studies.fixed.shape[0]
-    work, scratch, truths = pooling_workspace(k), _scratch(studies), np.zeros(N_TRUTH * LANES)
+    work, truths = pooling_workspace(k), truth_workspace(studies)
     y, v = np.zeros(k), np.zeros(k)
-    for start in range(0, truth.shape[0], LANES):
-        lanes = min(LANES, truth.shape[0] - start)
-        _draw_block(key, first + start, lanes, mu, tau, studies, scratch, truths, n_given, work)
+    for start in range(0, yi.shape[0], LANES):
+        lanes = min(LANES, yi.shape[0] - start)
+        draw_block(key, first + start, lanes, mu, tau, studies, truths, n_given, work)
         _give_sets(lanes, set_y, set_v, truths, work)
         pool_block(work, k, estimators, y, v)
         _keep_replicates(work, k, estimators, lanes, truths, start, truth, yi, vi, pooled)

@@ -1,0 +1,235 @@
+"""Pages of `planner meta` for the terminal: the answer first, at most 60 lines of 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from planner.reports.measures import percent
+from planner.reports.meta_wording import chance, find, precise, value
+from planner.reports.terminal import repeat
+from planner.reports.text import paragraph
+
+if TYPE_CHECKING:
+    from planner.results import Result
+
+_TRUTHS = {
+    "new-lab": "average over laboratories as calibrated",
+    "assurance": "not knowing the average", "discounted": "effects 1/4 smaller",
+    "given": "truth given by hand",
+}  # fmt: skip
+
+_NEEDED = {**_TRUTHS, "new-lab": "average as calibrated"}
+_SHORT = {
+    "new-lab": "calibrated", "assurance": "unsure", "discounted": "1/4 less", "given": "given",
+}  # fmt: skip
+
+
+def meta_page(result: Result) -> str:
+    """The page of `planner meta`."""
+    document = result.document()
+    rows, scenario = document["performance"], document["scenario"]
+    truth = rows[0]["truth"]
+    estimators = scenario["estimator"].split(",")
+    intervals = scenario["interval"].split(",")
+    lines = _opening(result)
+    for n in dict.fromkeys(row["n"] for row in rows if row["cluster"] is None):
+        lines += [*_by_k(rows, truth, estimators[0], intervals, n, scenario), ""]
+    n = rows[0]["n"]
+    lines += [*_estimators(rows, truth, estimators, n), ""]
+    lines += [*_required(document, estimators[0], intervals), ""]
+    lines += _clusters(rows, intervals)
+    return "\n".join([*lines, *_closing(document)])
+
+
+def _opening(result: Result) -> list[str]:
+    return [
+        *paragraph(str(result.extra["headline"])), "",
+        *paragraph(result.answer, "ANSWER  "), "",
+    ]  # fmt: skip
+
+
+def _closing(document: Mapping[str, Any]) -> list[str]:
+    lines = ["BEFORE YOU USE THIS"] if document["warnings"] else []
+    for warning in document["warnings"]:
+        lines += paragraph(warning["text"], "! ")
+    reps = document["scenario"]["reps"]
+    error = 50.0 / reps**0.5
+    lines += paragraph(
+        f"{reps:,} simulated syntheses per design; a chance is off by at most {error:.2g} points "
+        "(one standard error).",
+        "  ",
+    )
+    return [*lines, *repeat(document)]
+
+
+def _by_k(
+    rows: Sequence[Mapping[str, Any]],
+    truth: str,
+    estimator: str,
+    intervals: Sequence[str],
+    n: int | None,
+    scenario: Mapping[str, Any],
+) -> list[str]:
+    kind = f"{n} per group" if n is not None else f"sizes {scenario['sizes']}"
+    level = f"{100.0 * (1.0 - scenario['alpha']):.3g}%"
+    widths = [max(5, len(name)) for name in intervals]
+    width = max(19, sum(widths) + len(widths) - 1)
+    heads = ("significant benefit", f"{level} interval covers", "without any effect")
+    names = " ".join(f"{name:>{w}}" for name, w in zip(intervals, widths, strict=True))
+    lines = [
+        f"  {estimator}, {kind}, {_TRUTHS[truth]}",
+        "  studies  " + "  ".join(f"{head:>{width}}" for head in heads),
+        "        k  " + "  ".join(f"{names:>{width}}" for _ in heads),
+    ]
+    for k in dict.fromkeys(row["k"] for row in rows if row["cluster"] is None):
+        cells = []
+        for measure, show in (("success", chance), ("coverage", precise), ("type_i", precise)):
+            found = [
+                value(rows, measure, k=k, n=n, truth=truth, estimator=estimator, interval=interval)
+                for interval in intervals
+            ]
+            cells.append(" ".join(f"{show(p):>{w}}" for p, w in zip(found, widths, strict=True)))
+        lines.append(f"  {k:>7}  " + "  ".join(f"{cell:>{width}}" for cell in cells))
+    return lines
+
+
+def _estimators(
+    rows: Sequence[Mapping[str, Any]], truth: str, estimators: Sequence[str], n: int | None
+) -> list[str]:
+    counts = list(dict.fromkeys(row["k"] for row in rows if row["cluster"] is None))
+    k = counts[len(counts) // 2]
+    interval = next(row["interval"] for row in rows if row["measure"] == "pi_coverage")
+    head = f"  Estimators at k {k}"
+    lines = [
+        f"{head:<22}{'bias':>8}{'SE':>8}{'rmse':>8}{'bias of tau2':>14}{'prediction covers':>19}"
+    ]
+    for name in estimators:
+        own = {"k": k, "n": n, "truth": truth, "estimator": name}
+        numbers = [value(rows, m, **own) for m in ("bias", "emp_se", "rmse", "bias_tau2")]
+        bias, emp, rmse, tau2 = ("-" if x is None else f"{x:.3f}" for x in numbers)
+        covers = precise(value(rows, "pi_coverage", interval=interval, **own))
+        lines.append(f"  {name:<20}{bias:>8}{emp:>8}{rmse:>8}{tau2:>14}{covers:>19}")
+    return lines
+
+
+def _required(document: Mapping[str, Any], estimator: str, intervals: Sequence[str]) -> list[str]:
+    rows = [row for row in document["required"] if row["estimator"] == estimator]
+    targets = list(dict.fromkeys(row["target"] for row in rows))
+    truths = list(dict.fromkeys(row["truth"] for row in rows))
+    head = "  Studies needed".ljust(44) + "".join(f"{percent(t):>8}" for t in targets)
+    lines = [f"{head}  ceiling"]
+    for truth in truths:
+        for interval in intervals:
+            own = {row["target"]: row for row in rows
+                   if row["truth"] == truth and row["interval"] == interval}  # fmt: skip
+            cells = "".join(f"{_count(own[t]):>8}" for t in targets)
+            name = f"{_NEEDED[truth]}, {interval}"
+            lines.append(f"    {name:<40}{cells}  {percent(own[targets[0]]['ceiling']):>7}")
+    return lines
+
+
+def _count(row: Mapping[str, Any]) -> str:
+    if row["k"] is None:
+        return "never" if row["ceiling"] <= row["target"] else ">1000"
+    return str(row["k"])
+
+
+def _clusters(rows: Sequence[Mapping[str, Any]], intervals: Sequence[str]) -> list[str]:
+    own = [row for row in rows if row["cluster"] is not None and row["measure"] == "coverage"]
+    if not own:
+        return []
+    names = list(dict.fromkeys(row["interval"] for row in own))
+    lines = [
+        f"  If comparisons depend: coverage, k {own[0]['k']}",
+        "    tau2 in common, controls              " + "".join(f"{name:>9}" for name in names),
+    ]
+    keys = dict.fromkeys((row["cluster"], row["share"], row["controls"]) for row in own)
+    for cluster, share, controls in keys:
+        cells = [
+            precise(value(own, "coverage", cluster=cluster, share=share, controls=controls,
+                          interval=name))
+            for name in names
+        ]  # fmt: skip
+        label = "independent" if cluster == "none" else f"{share:.0%} within a {cluster}"
+        shown = f"{label}, {controls} controls"
+        lines.append(f"    {shown:<38}" + "".join(f"{cell:>9}" for cell in cells))
+    return [*lines, ""]
+
+
+def update_page(result: Result) -> str:
+    """The page of `planner meta --update`."""
+    document = result.document()
+    rows, scenario = document["performance"], document["scenario"]
+    estimator = scenario["estimator"].split(",")[0]
+    interval = scenario["interval"].split(",")[0]
+    lines = _opening(result)
+    known = find(rows, "data_sd") is not None
+    for n in scenario["n"]:
+        lines += [
+            f"  New studies of {n} per group, {estimator}, {interval}",
+            "    new  animals  significant  conclusion  interval   mean    pred. int."
+            + ("  known data" if known else ""),
+            "                      benefit     changes   +/- SDs  shift  excludes 0"
+            + ("  would move" if known else ""),
+        ]
+        for m in scenario["new_studies"]:
+            own = {"n": n, "new_studies": m, "estimator": estimator, "interval": interval}
+            success, changed, excludes = (
+                value(rows, name, **own) for name in ("success", "changed", "pi_excludes_zero")
+            )
+            width = value(rows, "ci_width", **own)
+            shift = value(rows, "shift_abs", **{**own, "interval": None})
+            part = value(rows, "data_sd", **own)
+            half = "-" if width is None else f"{width / 2.0:.2f}"
+            away = "-" if shift is None else f"{shift:.2f}"
+            moves = "" if part is None else f"+/-{100.0 * part:.0f} pts"
+            lines.append(
+                f"    {m:>3}  {2 * n * m:>7}  {chance(success):>11}  {precise(changed):>10}  "
+                f"{half:>8}  {away:>5}  {chance(excludes):>10}  {moves:>10}".rstrip()
+            )
+        lines.append("")
+    return "\n".join([*lines, *_closing(document)])
+
+
+def labs_page(result: Result) -> str:
+    """The page of `planner meta --labs`."""
+    document = result.document()
+    rows, scenario = document["performance"], document["scenario"]
+    truths = list(dict.fromkeys(row["truth"] for row in rows))
+    estimator = scenario["estimator"].split(",")[0]
+    intervals = scenario["interval"].split(",")[:2]
+    best = {(row["animals"], row["labs"]) for row in document["frontier"]}
+    lines = _opening(result)
+    pairs = [(truths[0], i) for i in intervals] + [(t, intervals[0]) for t in truths[1:2]]
+    for total in scenario["animals"]:
+        lines += [
+            f"  {total} animals in all, {estimator}",
+            "   labs    per  animals  shows the mean effect".ljust(26 + 11 * len(pairs))
+            + "   significant without",
+            "         group     used" + "".join(f"{i:>11}" for _, i in pairs)
+            + "".join(f"{i:>11}" for i in intervals),
+            " " * 24 + "".join(f"{_SHORT[t]:>11}" for t, _ in pairs)
+            + "".join(f"{'any effect':>11}" for _ in intervals),
+        ]  # fmt: skip
+        for m in scenario["labs"]:
+            n = total // (2 * m)
+            own = {"labs": m, "n": n, "estimator": estimator}
+            if find(rows, "success", **own) is None:
+                lines.append(f"   {m:>4}  fewer than 2 animals per group")
+                continue
+            cells = [value(rows, "success", truth=t, interval=i, **own) for t, i in pairs]
+            false = [value(rows, "type_i", truth=truths[0], interval=i, **own) for i in intervals]
+            mark = ">" if (2 * n * m, m) in best else " "
+            lines.append(
+                f" {mark} {m:>4}  {n:>5}  {2 * n * m:>7}"
+                + "".join(f"{chance(p):>11}" for p in cells)
+                + "".join(f"{precise(p):>11}" for p in false)
+            )
+        lines.append("")
+    lines += paragraph(
+        "> on the frontier: no fair design shown does better with as many or fewer animals and "
+        "laboratories.",
+        "  ",
+    )
+    return "\n".join([*lines, "", *_closing(document)])

@@ -1,0 +1,296 @@
+"""Running simulated syntheses: sums from the kernels, performance rows from the sums."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from planner.calibration import Calibration, calibrate
+from planner.errors import InputError, unknown
+from planner.questions import DISCOUNT, Truth
+from planner.results import performance_row
+
+if TYPE_CHECKING:
+    from planner.published import Analysis
+    from planner.synthesis_designs import SynthesisDesign
+    from sims.types import Performance, Studies
+
+PLAN_FOR = ("new-lab", "assurance", "discounted")
+
+
+def check_truth(mu: float | None, tau: float | None) -> None:
+    """Refuse half a truth, or one out of range."""
+    if (mu is None) != (tau is None):
+        raise InputError("--mu and --tau go together: give both, or --analysis")
+    if mu is not None and not -100.0 <= mu <= 100.0:
+        raise InputError(f"--mu {mu}; accepted: -100 to 100, in SDs")
+    if tau is not None and not 0.0 <= tau <= 100.0:
+        raise InputError(f"--tau {tau}; accepted: 0 to 100, in SDs")
+
+
+def check_targets(target: float | Iterable[float]) -> tuple[float, ...]:
+    """Targets as a tuple, each a chance."""
+    targets = tuple(target) if isinstance(target, Iterable) else (float(target),)
+    if not targets:
+        raise InputError("--target needs at least one value, such as 0.8")
+    for goal in targets:
+        if not 0.0 < goal < 1.0:
+            raise InputError(f"--target {goal:g}; accepted: above 0 and below 1, such as 0.8")
+    return targets
+
+
+def replications(reps: int | None, mcse: float | None, default: int) -> int:
+    """Replications from --reps, or from --mcse at a chance of one half."""
+    if reps is not None and mcse is not None:
+        raise InputError("--reps and --mcse say the same twice: give one of them")
+    if mcse is not None:
+        if not 1e-5 <= mcse <= 0.5:
+            raise InputError(f"--mcse {mcse:g}; accepted: 0.00001 to 0.5")
+        return math.ceil(0.25 / mcse**2 - 1e-6)
+    reps = default if reps is None else reps
+    if not 2 <= reps <= 10_000_000_000:
+        raise InputError(f"--reps {reps}; accepted: 2 to 10000000000")
+    return reps
+
+
+def review_truths(
+    analysis: Analysis | None,
+    truth: Calibration | None,
+    mu: float | None,
+    tau: float | None,
+    plan_for: str,
+    cluster: str,
+    share: float | None,
+    jobs: int | None,
+    progress: Callable[[str, int, int], None] | None,
+) -> tuple[Calibration | None, list[Truth]]:
+    """The calibration, if there is one, and the truths, the one planned for first."""
+    check_truth(mu, tau)
+    if mu is not None and tau is not None:
+        if plan_for != "new-lab":
+            raise InputError(
+                f"--plan-for {plan_for} needs --analysis: --mu and --tau are the truth"
+            )
+        if cluster != "none":
+            raise InputError(f"--cluster {cluster} needs --analysis, which says how they cluster")
+        return None, [Truth.point("given", mu, tau)]
+    if analysis is None:
+        raise InputError("nothing to plan from: give --analysis NAME, or --mu and --tau")
+    if plan_for not in PLAN_FOR:
+        if plan_for == "pooled":
+            raise InputError(
+                "--plan-for pooled: a synthesis has several laboratories, each with its own "
+                f"effect; accepted: {', '.join(PLAN_FOR)}"
+            )
+        raise unknown("--plan-for", plan_for, PLAN_FOR)
+    found = truth or calibrate(analysis, cluster=cluster, share=share, jobs=jobs, progress=progress)
+    truths = [
+        Truth.point("new-lab", found.mu, found.tau),
+        Truth("assurance", found.draws_mu, found.draws_tau),
+    ]
+    if plan_for == "discounted":
+        truths.append(Truth.point("discounted", found.mu * (1.0 - DISCOUNT), found.tau))
+    return found, sorted(truths, key=lambda one: one.name != plan_for)
+
+
+def truth_fields(
+    calibration: Calibration | None, mu: float | None, tau: float | None
+) -> Mapping[str, Any]:
+    """The `truth` of the JSON output."""
+    if calibration is not None:
+        return calibration.fields()
+    return {"source": "given", "mu": mu, "tau": tau, "mu_lb": None, "mu_ub": None,
+            "tau_lb": None, "tau_ub": None}  # fmt: skip
+
+
+def review_sums(
+    truth: Truth,
+    studies: Studies,
+    design: SynthesisDesign,
+    reps: int,
+    seed: int,
+    jobs: int | None,
+    *,
+    null: bool = False,
+) -> np.ndarray:
+    """Sums over simulated syntheses; with `null` at a mean effect of zero.
+
+    Every run uses the same random numbers, so that numbers of studies, sizes and truths differ
+    by what they are and not by chance.
+    """
+    from sims.engine import default_jobs, run_tally
+    from sims.lanes.meta import sums_shape, tally_syntheses
+    from sims.streams import scenario_key
+
+    mu = np.zeros_like(truth.mu) if null else truth.mu
+    critical = design.critical(len(studies.fixed))
+    key, word, codes = scenario_key("synthesis"), np.uint64(seed), design.codes
+
+    def tally(first: int, count: int, out: np.ndarray) -> None:
+        tally_syntheses(word, key, first, count, mu, truth.tau, studies, codes, critical, out)
+
+    jobs = default_jobs() if jobs is None else jobs
+    return run_tally(tally, reps, sums_shape(len(codes), len(critical)), jobs)
+
+
+def success_counts(
+    truth: Truth,
+    studies: Studies,
+    design: SynthesisDesign,
+    reps: int,
+    seed: int,
+    jobs: int | None,
+) -> np.ndarray:
+    """How many of `reps` syntheses show a significant benefit, (estimators, intervals)."""
+    sums = review_sums(truth, studies, design, reps, seed, jobs)
+    _, by_interval = _named(sums, design)
+    return np.array([[own["benefit"] for own in row] for row in by_interval])
+
+
+def _named(
+    sums: np.ndarray, design: SynthesisDesign, updates: bool = False
+) -> tuple[list[dict[str, float]], list[list[dict[str, float]]]]:
+    """Sums by name: of each estimator, and of each of its intervals."""
+    from sims.lanes import meta
+
+    own = meta.ESTIMATOR_SUMS + (meta.UPDATE_SUMS if updates else ())
+    each = meta.INTERVAL_SUMS + (meta.UPDATE_INTERVAL_SUMS if updates else ())
+    estimators, intervals = [], []
+    for row in sums:
+        values = [float(x) for x in row]
+        estimators.append(dict(zip(own, values[: len(own)], strict=True)))
+        rest = values[len(own) :]
+        intervals.append([
+            dict(zip(each, rest[i * len(each) : (i + 1) * len(each)], strict=True))
+            for i in range(len(design.intervals))
+        ])  # fmt: skip
+    return estimators, intervals
+
+
+def update_sums(
+    sets: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+    design: SynthesisDesign,
+    n: int,
+    m: int,
+    reps: int,
+    seed: int,
+    jobs: int | None,
+    first: int = 0,
+) -> np.ndarray:
+    """Sums over updates: m new studies of n animals per group join a set of published ones.
+
+    sets: yi, vi (J, k), and mu, tau (J,) of the new studies; first: number of the first replicate.
+    """
+    from sims.engine import default_jobs, run_tally
+    from sims.lanes.meta import sums_shape, tally_updates
+    from sims.streams import scenario_key
+    from sims.syntheses import make_studies
+
+    yi, vi, mu, tau = sets
+    k = yi.shape[1]
+    studies = make_studies(np.array([n]), np.array([1.0]), m, variance=design.vtype)
+    critical = np.column_stack([design.critical(k + m), design.critical(k)[:, 1]])
+    key, word, codes = scenario_key("update"), np.uint64(seed), design.codes
+
+    def tally(start: int, count: int, out: np.ndarray) -> None:
+        tally_updates(
+            word, key, first + start, count, yi, vi, mu, tau, studies, codes, critical, out
+        )
+
+    jobs = default_jobs() if jobs is None else jobs
+    return run_tally(tally, reps, sums_shape(len(codes), len(critical), True), jobs)
+
+
+def _estimator_measures(s: dict[str, float], truth: Truth | None, reps: int) -> list[Performance]:
+    from sims.performance import bias, emp_se, proportion, rmse
+
+    n = int(s["n_ok"])
+    failed = reps - n
+    e = (s["e"], s["e2"], s["e3"], s["e4"])
+    error = bias("bias", e, n, failed)
+    found = [error, emp_se("emp_se", e, n, failed), rmse("rmse", e, n, failed)]
+    if truth is not None and len(truth.mu) == 1:
+        mu = float(truth.mu[0])
+        found.insert(0, error._replace(
+            measure="estimate", value=error.value + mu, ci_lb=error.ci_lb + mu,
+            ci_ub=error.ci_ub + mu,
+        ))  # fmt: skip
+    d = (s["d"], s["d2"], s["d3"], s["d4"])
+    found.append(bias("bias_tau2", d, n, failed))
+    found.append(proportion("convergence", s["n_ok"], reps, failed))
+    return found
+
+
+def _interval_measures(s: dict[str, float], n_ok: int, reps: int) -> list[Performance]:
+    from sims.performance import mean, proportion
+
+    # A failed fit shows nothing: it is not significant, and covers nothing.
+    failed = reps - n_ok
+    return [
+        proportion("success", s["benefit"], reps, failed),
+        proportion("power", s["benefit"] + s["harm"], reps, failed),
+        proportion("coverage", s["cover"], reps, failed),
+        mean("ci_width", s["width"], s["width_sq"], n_ok, failed),
+        proportion("pi_coverage", s["pi_cover"], reps, failed),
+    ]
+
+
+def review_rows(
+    sums: np.ndarray,
+    null: np.ndarray,
+    design: SynthesisDesign,
+    truth: Truth,
+    reps: int,
+    **columns: Any,
+) -> list[dict[str, Any]]:
+    """Performance rows of one number and size of studies: each estimator, each interval."""
+    from sims.performance import proportion
+
+    rows = []
+    own, each = _named(sums, design)
+    _, at_zero = _named(null, design)
+    null_ok = [int(s["n_ok"]) for s in _named(null, design)[0]]
+    for e, estimator in enumerate(design.estimators):
+        names = {**columns, "truth": truth.name, "estimator": estimator}
+        for measure in _estimator_measures(own[e], truth, reps):
+            rows.append(performance_row(measure._asdict(), **names))
+        for i, interval in enumerate(design.intervals):
+            found = _interval_measures(each[e][i], int(own[e]["n_ok"]), reps)
+            zero = at_zero[e][i]
+            found.append(
+                proportion("type_i", zero["benefit"] + zero["harm"], reps, reps - null_ok[e])
+            )
+            for measure in found:
+                rows.append(performance_row(measure._asdict(), **names, interval=interval))
+    return rows
+
+
+def update_rows(
+    sums: np.ndarray, design: SynthesisDesign, reps: int, **columns: Any
+) -> list[dict[str, Any]]:
+    """Performance rows of one update: each estimator, each interval; success is the first."""
+    from sims.performance import mean, proportion
+
+    rows = []
+    own, each = _named(sums, design, updates=True)
+    for e, estimator in enumerate(design.estimators):
+        s, n_ok = own[e], int(own[e]["n_ok"])
+        failed = reps - n_ok
+        for i, interval in enumerate(design.intervals):
+            found = _interval_measures(each[e][i], n_ok, reps)
+            for name in ("changed", "pi_excludes_zero"):
+                found.append(proportion(name, each[e][i][name], reps, failed))
+            for measure in found:
+                rows.append(performance_row(
+                    measure._asdict(), **columns, estimator=estimator, interval=interval
+                ))  # fmt: skip
+        shifts = [
+            mean("shift", s["shift"], s["shift_sq"], n_ok, failed),
+            mean("shift_abs", s["shift_abs"], s["shift_sq"], n_ok, failed),
+        ]
+        for measure in shifts:
+            rows.append(performance_row(measure._asdict(), **columns, estimator=estimator))
+    return rows

@@ -147,6 +147,44 @@ def contrast_power(
     return Tails(0.0 if sides == "less" else upper, 0.0 if sides == "greater" else lower)
 
 
+class Estimated(NamedTuple):
+    """An estimated contrast, its standard error and the degrees of freedom of its t."""
+
+    estimate: float
+    se: float
+    df: float
+
+
+def contrast_t(treated: np.ndarray, control: np.ndarray, c: np.ndarray) -> Estimated:
+    """Student's t on the animals' contrasts; treated and control: (n, m) complete data.
+
+    Equal to the REML fit with saturated means and an unstructured covariance.
+    """
+    n1, n2 = len(treated), len(control)
+    x1, x2 = treated @ c, control @ c
+    df = n1 + n2 - 2.0
+    squares = np.sum((x1 - x1.mean()) ** 2) + np.sum((x2 - x2.mean()) ** 2)
+    se = np.sqrt(squares / df * (1.0 / n1 + 1.0 / n2))
+    return Estimated(float(x1.mean() - x2.mean()), float(se), df)
+
+
+def pooled_contrast_t(treated: np.ndarray, control: np.ndarray, c: np.ndarray) -> Estimated:
+    """The random-intercept model's test of a contrast that sums to 0, on complete data.
+
+    Its residual variance pools all days, with (n1 + n2 - 2)(m - 1) degrees of freedom: valid
+    under compound symmetry only.
+    """
+    n1, n2 = len(treated), len(control)
+    squares = 0.0
+    for y in (treated, control):
+        away = y - y.mean(axis=0)
+        squares += float(np.sum((away - away.mean(axis=1, keepdims=True)) ** 2))
+    df = (n1 + n2 - 2.0) * (treated.shape[1] - 1.0)
+    se = np.sqrt(squares / df * np.sum(c**2) * (1.0 / n1 + 1.0 / n2))
+    difference = treated.mean(axis=0) - control.mean(axis=0)
+    return Estimated(float(difference @ c), float(se), df)
+
+
 class ContrastTest(NamedTuple):
     """Student's t on a contrast of the days, as numbers. Positive is the direction sought.
 

@@ -1,0 +1,166 @@
+"""Trials of decay as kernels take them: covariance, losses, contrast and critical values."""
+
+import numpy as np
+from scipy.special import fdtri, ndtri, stdtrit
+
+from sims.decay import half_life_grid
+from sims.engine import Progress, run_tally
+from sims.lanes.decay import (
+    ANALYSES,
+    N_SUMS,
+    TABLE_INTERVALS,
+    Criticals,
+    Trial,
+    Truths,
+    new_memory,
+    tally_fitted_trials,
+    tally_trials,
+)
+from sims.longitudinal import covariance
+from sims.longitudinal_reml import AR1, CS
+from sims.streams import scenario_key
+from sims.tables import fit_table
+
+_LARGEST_F = 1e12  # in place of a critical value that does not exist
+
+
+def f_quantile(p: float, df1: float, df2):
+    """Upper quantile of F: P(F > quantile) = p. Broadcasts over df2."""
+    return fdtri(df1, df2, 1.0 - p)
+
+
+def make_trial(
+    times,
+    rho: float,
+    contrast,
+    *,
+    kind: str = "cs",
+    error: float = 0.0,
+    analysis: str = "contrast",
+    cv: float = 0.0,
+    dropout: float = 0.0,
+    response: bool = False,
+    margin: float = 0.0,
+    widest: float = 2.0,
+    curved: bool = False,
+) -> Trial:
+    """A trial on the days `times`, for kernels.
+
+    dropout: share of control animals lost by the last day, at a constant rate; response: whether
+    the loss depends on the last measurement; the others: see `sims.lanes.decay.Trial`.
+
+    Raises
+    ------
+    ValueError : a correlation out of range, or losses that `analysis` has no use for.
+    """
+    t = np.asarray(times, dtype=float)
+    cohorts = analysis == "cohorts"
+    sigma = np.eye(len(t)) if cohorts else covariance(t, rho, kind, error)
+    if dropout > 0.0 and analysis != "reml":
+        raise ValueError("losses need the analysis 'reml'")
+    hazard = np.zeros(len(t))
+    if len(t) > 1:
+        share = np.diff(t) / (t[-1] - t[0])
+        hazard[1:] = 1.0 - (1.0 - dropout) ** share
+        log_half_lives, scan = half_life_grid(t)
+    else:
+        log_half_lives, scan = np.zeros(1), np.ones((3, 1))
+    with np.errstate(divide="ignore"):
+        score = np.sqrt(2.0) * ndtri(hazard)
+    return Trial(
+        times=t, factor=np.linalg.cholesky(sigma), cv=float(cv), separate=int(cohorts),
+        hazard=hazard, score=score, response=int(response), analysis=ANALYSES[analysis],
+        kind=CS if kind == "cs" else AR1, error=float(error),
+        contrast=np.asarray(contrast, dtype=float), margin=float(margin), widest=float(widest),
+        curved=int(curved), log_half_lives=log_half_lives, scan=scan,
+    )  # fmt: skip
+
+
+def degrees_of_freedom(analysis: str, n1: int, n2: int, m: int) -> float:
+    """Of the contrast's t on complete data."""
+    per_day = n1 + n2 - 2.0
+    return {"contrast": per_day, "cs-pooled": per_day * (m - 1), "cohorts": per_day * m}[analysis]
+
+
+def make_criticals(
+    trial: Trial,
+    sizes: np.ndarray,
+    *,
+    upper: float | None,
+    lower: float | None,
+    both: float,
+    level: float,
+) -> Criticals:
+    """Critical values of a trial's tests, for each size (treated, control) and number of df.
+
+    upper, lower, both: upper-tail probabilities of the critical t, None: that side is not tested;
+    level: of the half-life's interval (two-sided) and of the lack of fit.
+    """
+    m = len(trial.times)
+    analysis = next(name for name, code in ANALYSES.items() if code == trial.analysis)
+
+    def tails(df):
+        yield np.full(np.shape(df), np.inf) if upper is None else -stdtrit(df, upper)
+        yield np.full(np.shape(df), -np.inf) if lower is None else stdtrit(df, lower)
+        yield -stdtrit(df, both)
+
+    def misfit(df):
+        if m < 3:
+            return np.full(np.shape(df), _LARGEST_F)
+        return np.minimum((m - 2) * f_quantile(level, m - 2, df), _LARGEST_F)
+
+    values = np.full((len(sizes), 6), np.nan)
+    if analysis != "reml":
+        for i, (n1, n2) in enumerate(sizes):
+            values[i, :3] = list(tails(degrees_of_freedom(analysis, n1, n2, m)))
+            if analysis == "cohorts":
+                df = degrees_of_freedom(analysis, n1, n2, m)
+                values[i, 3:] = 0.0, f_quantile(level, 1.0, df), misfit(df)
+                continue
+            nu = n1 + n2 - 2.0
+            if nu >= m:
+                quantile = nu / (nu - m + 2.0) * f_quantile(level, 1.0, nu - m + 2.0)
+                unfit = nu / (nu - m + 3.0) * misfit(nu - m + 3.0)
+                values[i, 3:] = 1.0 / nu, quantile, unfit
+        return Criticals(values, np.zeros((5, 1, 1)))
+    functions = [
+        *(lambda x, k=k: np.asarray(list(tails(1.0 / x))[k]) for k in range(3)),
+        lambda x: f_quantile(level, 1.0, 1.0 / x),
+        lambda x: misfit(1.0 / x),
+    ]
+    tables = [_table(function) for function in functions]
+    return Criticals(values, np.stack(tables))
+
+
+def _table(function) -> np.ndarray:
+    if not np.isfinite(function(np.array([0.5]))).all():
+        # A side that is not tested: the same infinity everywhere.
+        table = np.zeros((TABLE_INTERVALS, 7))
+        table[:, 0] = function(np.array([0.5]))[0]
+        return table
+    return fit_table(function, 0.0, 1.0, TABLE_INTERVALS)
+
+
+def run_trials(
+    trial: Trial,
+    truths: Truths,
+    sizes: np.ndarray,
+    criticals: Criticals,
+    n_sim: int,
+    seed: int,
+    scenario: str,
+    jobs: int = 1,
+    progress: Progress | None = None,
+) -> np.ndarray:
+    """Sums (sizes, N_SUMS) over n_sim replicates, see `sims.lanes.decay.SUMS`."""
+    word, key = np.uint64(seed), scenario_key(scenario)
+    sizes = np.ascontiguousarray(sizes, dtype=np.int64)
+    # One layout of every array, so that kernels are compiled once.
+    truths = Truths(*(np.array(x, dtype=float, order="C") for x in truths))
+
+    kernel = tally_fitted_trials if trial.analysis == ANALYSES["reml"] else tally_trials
+
+    def tally(first: int, count: int, out: np.ndarray) -> None:
+        kernel(word, key, first, count, truths, trial, sizes, criticals, new_memory(trial), out)
+
+    return run_tally(tally, n_sim, (len(sizes), N_SUMS), jobs, progress)

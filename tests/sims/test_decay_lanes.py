@@ -1,0 +1,210 @@
+"""Tallies of decay experiments: exact chances, single replicates analysed by numpy, prefixes."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from sims.chi import inverse_sd_tables
+from sims.decay import GRID, curve, fit_half_life, half_life_grid
+from sims.decay_trials import make_criticals, make_trial, run_trials
+from sims.exact import t_quantile
+from sims.kernels import entry
+from sims.lanes.decay import SUMS, Truths, draw_trial
+from sims.lanes.decay_contrasts import tally_contrasts
+from sims.longitudinal import (
+    ContrastTest,
+    contrast,
+    contrast_chances,
+    contrast_power,
+    contrast_t,
+    covariance,
+    equivalence_chance,
+    pooled_contrast_t,
+)
+from sims.longitudinal_reml import fit_reml, moments_of, new_workspace
+from sims.streams import scenario_key
+from tests.sims.helpers import P_BINOMIAL, U, binomial_p
+
+DAYS = (0.0, 7.0, 14.0, 24.0)
+SIZES = np.array([(4, 4), (7, 9)])
+
+
+@entry
+def profile(times, difference, inverse, shrink, quantile, grid, curves, scratch):
+    return fit_half_life(times, difference, inverse, shrink, quantile, grid, curves, scratch)
+
+
+@entry
+def reml(kind, times, moments, c, difference, matrix, work):
+    return fit_reml(kind, 0.0, times, moments, c, difference, matrix, work)
+
+
+def truths(delta0, tau=0.0, half_life=12.1, shape="exponential"):
+    half_life = np.array([half_life])
+    curves = curve(DAYS, half_life, shape)
+    return Truths(np.array([delta0]), np.array([tau]), half_life, curves)
+
+
+def criticals(trial, sizes=SIZES):
+    return make_criticals(trial, sizes, upper=0.025, lower=0.025, both=0.05, level=0.05)
+
+
+def named(row):
+    return dict(zip(SUMS, row.tolist(), strict=True))
+
+
+# Sufficient statistics ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cv", [0.0, 0.4])
+def test_counts_of_contrasts_are_their_exact_chances(cv):
+    # seed 3, n_sim 40000; bound: two-sided binomial probability above 6e-5
+    f, n_sim = curve(DAYS, 12.1), 40_000
+    tests, dfs = [], []
+    for n1, n2, margin, c in (
+        (4, 4, 0.0, np.array([1.0, 0.0, 0.0, -1.0])), (7, 9, 0.3, np.array([0.0, 0.0, 0.0, 1.0])),
+        (20, 20, 1.0, np.array([0.0, 0.0, 0.0, 1.0])),
+    ):  # fmt: skip
+        critical = float(t_quantile(0.025, n1 + n2 - 2.0))
+        variance = float(c @ covariance(DAYS, 0.5) @ c)
+        tests.append(ContrastTest(variance, n1, n2, n1 + n2 - 2.0, margin, critical, -critical,
+                                  float(c @ f), cv))  # fmt: skip
+        dfs += [n1 + n2 - 2] if cv == 0.0 else [n1 - 1, n2 - 1]
+    out = np.zeros((3, 3))
+    tables = inverse_sd_tables(np.array(dfs))
+    per_test = len(dfs) // 3
+    for i, test in enumerate(tests):
+        own = np.ascontiguousarray(tables[per_test * i : per_test * (i + 1)])
+        tally_contrasts(
+            U(3), U(1), 0, n_sim, np.array([1.4]), np.array([0.5]), np.array([test.gain]),
+            np.array([test], dtype=float), own, out[i : i + 1],
+        )  # fmt: skip
+    for row, test in zip(out, tests, strict=True):
+        upper, lower = contrast_chances(test, 1.4, 0.5)
+        assert binomial_p(row[0], n_sim, float(upper)) > P_BINOMIAL
+        assert binomial_p(row[1], n_sim, float(lower)) > P_BINOMIAL
+        if test.margin > 0.0:
+            within = float(equivalence_chance(test, 1.4, 0.5))
+            assert binomial_p(row[2], n_sim, within) > P_BINOMIAL
+
+
+# Animals ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["first-last", "optimal"])
+@pytest.mark.parametrize("tau", [0.0, 0.5])
+def test_counts_of_trials_are_the_noncentral_t(kind, tau):
+    # seed 1, n_sim 8000
+    sigma, f, n_sim = covariance(DAYS, 0.5), curve(DAYS, 12.1), 8000
+    c = contrast(kind, DAYS, f, sigma)
+    for analysis, times in (("contrast", 1.0), ("cs-pooled", 3.0)):
+        trial = make_trial(DAYS, 0.5, c, analysis=analysis)
+        sums = run_trials(trial, truths(1.0, tau), SIZES, criticals(trial), n_sim, 1, "test")
+        for (n1, n2), row in zip(SIZES, sums, strict=True):
+            exact = contrast_power(f, sigma, c, n1, n2, spread=tau * f, df=(n1 + n2 - 2.0) * times)
+            assert binomial_p(row[0], n_sim, exact.upper) > P_BINOMIAL
+            assert binomial_p(row[1], n_sim, exact.lower) > P_BINOMIAL
+
+
+def test_separate_cohorts_have_one_variance():
+    # seed 1, n_sim 8000: independent days, df m (n1 + n2 - 2)
+    f, c, n_sim = curve(DAYS, 12.1), np.array([1.0, 0.0, 0.0, -1.0]), 8000
+    trial = make_trial(DAYS, 0.5, c, analysis="cohorts", curved=True)
+    sums = run_trials(trial, truths(1.0), SIZES, criticals(trial), n_sim, 1, "test")
+    for (n1, n2), row in zip(SIZES, sums, strict=True):
+        exact = contrast_power(f, np.eye(4), c, n1, n2, df=4.0 * (n1 + n2 - 2))
+        assert binomial_p(row[0], n_sim, exact.upper) > P_BINOMIAL
+        assert 0.93 < row[SUMS.index("covered")] / n_sim < 0.98
+
+
+@pytest.mark.parametrize("analysis", ["contrast", "cs-pooled", "reml"])
+@pytest.mark.parametrize("response", [False, True])
+def test_tallies_are_single_replicates_analysed_by_numpy(analysis, response):
+    n_sim, c = 60, np.array([1.0, 0.0, 0.0, -1.0])
+    dropout = 0.3 if analysis == "reml" else 0.0
+    trial = make_trial(DAYS, 0.5, c, analysis=analysis, cv=0.3, dropout=dropout,
+                       response=response, curved=True)  # fmt: skip
+    truth = truths(2.0, 0.7)
+    limits = criticals(trial)
+    sums = run_trials(trial, truth, SIZES, limits, n_sim, 7, "numpy")
+    grid, curves = half_life_grid(DAYS)
+    for (n1, n2), row in zip(SIZES, sums, strict=True):
+        expected = dict.fromkeys(SUMS, 0.0)
+        for r in range(n_sim):
+            treated, control = np.zeros((n1, 4)), np.zeros((n2, 4))
+            _, half_life = draw_trial(U(7), scenario_key("numpy"), r, truth, trial, treated,
+                                      control)  # fmt: skip
+            difference, matrix = np.zeros(4), np.zeros((4, 4))
+            nu = n1 + n2 - 2
+            if analysis == "reml":
+                moments = moments_of(treated, control)
+                fit = reml(0, np.array(DAYS), moments, c, difference, matrix, new_workspace(4))
+                if fit.ok == 0.0:
+                    expected["failed"] += 1.0
+                    continue
+                t = fit.estimate / math.sqrt(fit.variance)
+                df, shrink = fit.df, 0.0
+                quantile, unfit = stats.f.isf(0.05, 1, df), 2 * stats.f.isf(0.05, 2, df)
+            else:
+                test = contrast_t if analysis == "contrast" else pooled_contrast_t
+                estimated = test(treated, control, c)
+                t, df = estimated.estimate / estimated.se, estimated.df
+                difference = treated.mean(axis=0) - control.mean(axis=0)
+                away = [y - y.mean(axis=0) for y in (treated, control)]
+                matrix = sum(a.T @ a for a in away) / nu * (1 / n1 + 1 / n2)
+                shrink = 1 / nu
+                quantile = nu / (nu - 2) * stats.f.isf(0.05, 1, nu - 2)
+                unfit = 2 * nu / (nu - 1) * stats.f.isf(0.05, 2, nu - 1)
+            expected["upper"] += t > stats.t.isf(0.025, df)
+            expected["lower"] += t < -stats.t.isf(0.025, df)
+            x = profile(np.array(DAYS), difference, np.linalg.inv(matrix), shrink, quantile, grid,
+                        curves, np.zeros((3, GRID + 2)))  # fmt: skip
+            bounded = x.lower > 0.0 and math.isfinite(x.upper)
+            expected["short"] += bounded and x.upper < 2.0 * x.lower
+            expected["covered"] += x.lower <= half_life <= x.upper
+            expected["unbounded"] += not bounded
+            expected["unfit"] += x.misfit > unfit
+            if 0.0 < x.estimate < math.inf:
+                expected["estimable"] += 1.0
+                expected["log_error"] += math.log2(x.estimate / half_life)
+                expected["log_error_sq"] += math.log2(x.estimate / half_life) ** 2
+        found = named(row)
+        for name in SUMS:
+            if name != "within":
+                assert found[name] == pytest.approx(expected[name], rel=1e-6), name
+
+
+def test_losses_are_those_asked_for():
+    # seed 2; controls of 20000 replicates; a share within 4 binomial SEs of 30%
+    c = np.array([1.0, 0.0, 0.0, -1.0])
+    for response in (False, True):
+        trial = make_trial(DAYS, 0.0, c, analysis="reml", dropout=0.3, response=response)
+        treated, control = np.zeros((1, 4)), np.zeros((20_000, 4))
+        draw_trial(U(2), U(9), 0, truths(5.0), trial, treated, control)
+        lost = np.isnan(control).mean(axis=0)
+        assert lost[0] == 0.0
+        assert np.all(np.diff(lost) > 0.0)
+        assert lost[3] == pytest.approx(0.3, abs=4 * math.sqrt(0.21 / 20_000))
+        assert lost[1] == pytest.approx(1 - 0.7 ** (7 / 24), abs=0.01)
+        # those with less relief are lost sooner, or nobody is told apart
+        first, gone = control[:, 0], np.isnan(control[:, 1])
+        away = first[gone].mean() - first[~gone].mean()
+        assert (away < -0.5) if response else (abs(away) < 0.1)
+
+
+def test_more_replicates_and_more_sizes_begin_alike():
+    c = np.array([1.0, 0.0, 0.0, -1.0])
+    trial = make_trial(DAYS, 0.5, c, curved=True)
+    many = np.array([(3, 3), (4, 4), (7, 9), (12, 12)])
+    both = run_trials(trial, truths(2.0, 0.5), many, criticals(trial, many), 5000, 1, "p")
+    some = run_trials(trial, truths(2.0, 0.5), SIZES, criticals(trial), 5000, 1, "p", jobs=2)
+    assert both[1:3].tolist() == some.tolist()
+
+
+def test_impossible_trials_are_refused():
+    with pytest.raises(ValueError, match="losses"):
+        make_trial(DAYS, 0.5, np.ones(4), dropout=0.1)
+    with pytest.raises(ValueError, match="rho"):
+        make_trial(DAYS, 1.0, np.ones(4))

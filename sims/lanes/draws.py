@@ -1,0 +1,105 @@
+"""Studies of a block of replicates: `sims.syntheses.draw_synthesis`, over lanes.
+
+Random numbers are drawn replicate by replicate, with the generator's state in registers; what is
+calculated from them then runs over lanes. Streams and results are those of `draw_synthesis`, to
+the last bit, after what `draw_block` draws first.
+"""
+
+import math
+
+import numpy as np
+
+from sims.chi import draw_inverse_sd
+from sims.kernels import kernel
+from sims.lanes import LANES
+from sims.lanes.pooling import EFFECT, VARIANCE, WEIGHT, from_front, study_row
+from sims.streams import draw_normal, draw_uniform, open_stream
+from sims.syntheses import effect
+
+# Rows of a block's truths: mu, tau^2, the true effect of a further laboratory, the number of the
+# truth; then scratch: the clusters' and the studies' part of tau^2; one study's size, animals and
+# the two terms of its sampling variance.
+TRUE_MU, TRUE_TAU2, THETA_NEW, PICKED, _COMMON, _WITHIN, _SIZE, _N, _A, _B, N_TRUTH = range(11)
+
+
+@kernel
+def truth_workspace(studies):
+    """Truths of a block, followed by the common deviation of every cluster."""
+    n_clusters = 0
+    for c in studies.cluster:
+        n_clusters = max(n_clusters, c + 1)
+    return np.zeros((N_TRUTH + n_clusters) * LANES)
+
+
+@kernel
+def draw_block(key, first, lanes, mu, tau, studies, truths, n_given, work):
+    """Put the studies of replicates first..first+lanes-1 behind n_given others of a block.
+
+    A stream starts with one uniform, which picks among the equally likely truths mu, tau (J,),
+    and one normal, for the effect theta ~ N(mu, tau^2) of a further laboratory.
+    """
+    # Arrays are taken out of the tuple once: each access in a loop would count references.
+    n, cdf, fixed, cluster = studies.n, studies.cdf, studies.fixed, studies.cluster
+    share, terms, sd_tables = studies.share, studies.terms, studies.sd_tables
+    n_studies, n_truths = fixed.shape[0], mu.shape[0]
+    n_common = truths.shape[0] // LANES - N_TRUTH if share > 0.0 else 0
+    for lane in range(lanes):
+        state = open_stream(key, np.uint64(first + lane))
+        u, state = draw_uniform(state)
+        z, state = draw_normal(state)
+        which = int(u * n_truths)
+        truths[TRUE_MU * LANES + lane] = mu[which]
+        truths[TRUE_TAU2 * LANES + lane] = tau[which] * tau[which]
+        truths[THETA_NEW * LANES + lane] = mu[which] + tau[which] * z
+        truths[PICKED * LANES + lane] = which
+        truths[_COMMON * LANES + lane] = tau[which] * math.sqrt(share)
+        truths[_WITHIN * LANES + lane] = tau[which] * tau[which] * (1.0 - share)
+        for c in range(n_common):
+            truths[(N_TRUTH + c) * LANES + lane], state = draw_normal(state)
+        for i in range(n_studies):
+            at = study_row(n_given + i) + lane
+            if fixed[i] < 0:
+                work[at + WEIGHT * LANES], state = draw_uniform(state)
+            work[at + EFFECT * LANES], state = draw_normal(state)
+            work[at + VARIANCE * LANES], state = draw_normal(state)
+    for i in range(n_studies):
+        at = study_row(n_given + i)
+        _sizes(cdf, fixed[i], lanes, truths, work, at)
+        _look_up(n, terms, sd_tables, lanes, truths, work, at)
+        _effects(from_front((N_TRUTH + cluster[i]) * LANES), lanes, truths, work, at)
+
+
+@kernel
+def _sizes(cdf, fixed, lanes, truths, work, at):
+    for lane in range(lanes):
+        truths[_SIZE * LANES + lane] = max(0.0, fixed)
+    if fixed < 0:
+        for probability in cdf:
+            for lane in range(lanes):
+                passed = work[at + WEIGHT * LANES + lane] >= probability
+                truths[_SIZE * LANES + lane] += 1.0 if passed else 0.0
+
+
+@kernel
+def _look_up(n, terms, sd_tables, lanes, truths, work, at):
+    # Everything that is looked up, so that the loop after it is vectorised.
+    for lane in range(lanes):
+        which = int(truths[_SIZE * LANES + lane])
+        z = work[at + VARIANCE * LANES + lane]
+        work[at + WEIGHT * LANES + lane] = terms[which, 0] * draw_inverse_sd(sd_tables, which, z)
+        truths[_N * LANES + lane] = n[which]
+        truths[_A * LANES + lane], truths[_B * LANES + lane] = terms[which, 1], terms[which, 2]
+
+
+@kernel
+def _effects(common, lanes, truths, work, at):
+    for lane in range(lanes):
+        spread = math.sqrt(truths[_WITHIN * LANES + lane] + 2.0 / truths[_N * LANES + lane])
+        deviation = (
+            truths[_COMMON * LANES + lane] * truths[common + lane]
+            + spread * work[at + EFFECT * LANES + lane]
+        )
+        work[at + EFFECT * LANES + lane], work[at + VARIANCE * LANES + lane] = effect(
+            truths[TRUE_MU * LANES + lane], deviation, work[at + WEIGHT * LANES + lane],
+            truths[_A * LANES + lane], truths[_B * LANES + lane],
+        )  # fmt: skip

@@ -35,7 +35,7 @@ ASKED = (
     "skip_incomplete",
 )  # fmt: skip
 MOST_LEFT_OUT = 500  # studies; each is left out once, and all the others pooled again
-SMALLEST_GROUP = 3  # studies a subgroup needs to be compared
+MOST_GROUPS = 50  # subgroups that are compared with each other
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -135,12 +135,17 @@ def pool(
     table = read_studies(
         cells, benefit=benefit, vtype=vtype, where=pairs, by=by, skip_incomplete=skip_incomplete
     )
+    if table.group is not None and len(set(table.group)) > MOST_GROUPS:
+        raise InputError(
+            f"--by {by}: column has {len(set(table.group))} different values; accepted: at most "
+            f"{MOST_GROUPS} subgroups"
+        )
     if table.computed and not standardized:
         raise InputError(
             f"--measure {measure}: means and SDs are pooled as standardized mean differences; "
             "accepted: --measure SMD, or a file with yi and vi"
         )
-    numbers = pooled_numbers(table, estimators, intervals, alpha)
+    numbers = pooled_numbers(table, estimators, intervals, alpha, by)
     scenario = {
         "file": str(path), "benefit": benefit, "vtype": vtype, "measure": measure,
         "estimator": list(estimators), "interval": list(intervals),
@@ -173,8 +178,9 @@ def _result(
 
 
 def pooled_numbers(
-    table: StudyTable, estimators: Sequence[str], intervals: Sequence[str], alpha: float
-) -> dict[str, Any]:
+    table: StudyTable, estimators: Sequence[str], intervals: Sequence[str], alpha: float,
+    by: str | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """Everything that is calculated from the studies, as the JSON output names it."""
     from sims.inference import leave_one_out
 
@@ -193,7 +199,7 @@ def pooled_numbers(
         "corrections": [],
         "studies": _studies(table, rows[0], alpha),
         "leave_one_out": left,
-        "subgroups": _subgroups(table, estimators[0], intervals[0], alpha),
+        "subgroups": _subgroups(table, by, estimators[0], intervals[0], alpha),
         "left_out": [dict(row) for row in table.left_out],
     }
 
@@ -202,7 +208,7 @@ def _estimates(
     table: StudyTable, estimator: str, intervals: Sequence[str], alpha: float
 ) -> list[dict[str, Any]]:
     """Rows of one estimator; comparisons that depend add one with a robust interval."""
-    from sims.inference import infer, prediction_interval, summarize
+    from sims.inference import prediction_interval, summarize
 
     rows = []
     for interval in intervals:
@@ -214,20 +220,18 @@ def _estimates(
     labels = table.cluster or table.control
     if labels is None:
         return rows
-    from sims.robust import cr2
+    from sims.robust import robust_summary
 
-    names, codes = np.unique(np.array(labels), return_inverse=True)
     base = rows[0]
-    main = infer(base["estimate"], math.nan, math.nan, alpha)
-    if len(names) > 1:
-        se, df = cr2(table.yi, table.vi, base["tau2"], codes.astype(np.int64))
-        main = infer(base["estimate"], float(se), float(df), alpha)
+    # Of one study alone tau2 is not known, nor is there another cluster.
+    tau2 = 0.0 if table.k == 1 else base["tau2"]
+    main = robust_summary(table.yi, table.vi, tau2, np.array(labels), alpha)
     pi = (math.nan, math.nan)
     if estimator != "FE":
         pi = prediction_interval(main, base["tau2"], main.df, alpha)
     own = {**main._asdict(), "pi_lb": pi[0], "pi_ub": pi[1],
            "riley_lb": math.nan, "riley_ub": math.nan}  # fmt: skip
-    own["n_clusters"] = len(names)
+    own["n_clusters"] = len(set(labels))
     return [*rows, {**base, "interval": "cr2", **own}]
 
 
@@ -260,13 +264,28 @@ def _studies(table: StudyTable, main: Mapping[str, Any], alpha: float) -> list[d
 
 
 def _subgroups(
-    table: StudyTable, estimator: str, interval: str, alpha: float
-) -> dict[str, Any] | None:
+    table: StudyTable, by: str | None, estimator: str, interval: str, alpha: float
+) -> dict[str, Any]:
+    """Subgroups at their common tau2, and their differences; empty without --by."""
     if table.group is None:
-        return None
+        return {}
     from sims.subgroups import compare_subgroups
 
-    return compare_subgroups(table.yi, table.vi, table.group, estimator, interval, alpha)._asdict()
+    found = compare_subgroups(table.yi, table.vi, table.group, estimator, interval, alpha)
+    fields = found._asdict()
+    groups = [
+        {"group": group.label, "compared": group.compared, **_fields(group.summary)}
+        for group in fields.pop("groups")
+    ]
+    pairs = []
+    for pair in fields.pop("pairs"):
+        numbers = pair._asdict()
+        first, second = numbers.pop("first"), numbers.pop("second")
+        estimate, adjusted = numbers.pop("difference"), numbers.pop("pval_adjusted")
+        pairs.append({"group1": first, "group2": second, "estimate": estimate, **numbers,
+                      "pval_bonferroni": adjusted})  # fmt: skip
+    converged = fields.pop("ok")
+    return {"by": by, **fields, "converged": converged, "groups": groups, "pairs": pairs}
 
 
 def _names(asked: str | Sequence[str], known: Mapping[str, int], option: str) -> tuple[str, ...]:

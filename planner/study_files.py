@@ -104,13 +104,10 @@ def _bytes_of(path: Path) -> bytes:
             raise InputError(f"{path}: is a folder; {ACCEPTED}")
         if not path.exists():
             raise InputError(f"{path}: file not found; {ACCEPTED}")
-        if path.is_file() and path.stat().st_size > LARGEST_FILE:
-            raise InputError(f"{path}: larger than 50 MB; {ACCEPTED}")
         with path.open("rb") as file:  # also a pipe, such as /dev/stdin
             data = file.read(LARGEST_FILE + 1)
-    except (OSError, ValueError) as error:
-        text = getattr(error, "strerror", None) or "no name of a file"
-        raise InputError(f"{str(path)[:80]!r}: cannot be read: {text}") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); {ACCEPTED}") from None
     if len(data) > LARGEST_FILE:
         raise InputError(f"{path}: larger than 50 MB; {ACCEPTED}")
     return data

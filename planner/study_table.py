@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NoReturn
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from planner.errors import InputError, nearest
-from planner.study_columns import FORMS, KNOWN, Form, Layout, lay_out
-from planner.study_files import Cells, Row, read_cells
-from planner.study_numbers import (
-    Marks,
-    WrongNumber,
-    decimals,
-    find_marks,
-    missing,
-    read_number,
-    read_whole,
-)
+from planner.errors import InputError
+from planner.study_cells import FloatArray, Reader, check_marks, column_numbers, short
+from planner.study_columns import Form, lay_out
+from planner.study_files import Cells, Row
+from planner.study_numbers import decimals, missing, read_number
+from planner.study_rows import chosen_rows, column_place, complete_rows
 
-__all__ = ["FORMS", "KNOWN", "StudyTable", "read_cells", "read_studies"]
-
+LARGEST_RATIO = 1e10  # of two sampling variances
 Z95 = 1.959963984540054  # normal quantile behind a 95% Wald interval
-MOST_ANIMALS = 1_000_000
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -72,55 +61,6 @@ class StudyTable:
         return len(self.yi)
 
 
-@dataclass(frozen=True)
-class _Reader:
-    """One file being read: where a cell stands is known here, and said in every refusal."""
-
-    cells: Cells
-    layout: Layout
-    marks: Marks = field(default_factory=Marks)
-
-    def text(self, row: Row, column: str) -> str:
-        return row.cells[self.layout.place[column]]
-
-    def name(self, row: Row) -> str:
-        label = self.text(row, "study") if "study" in self.layout.place else ""
-        return label or f"line {row.line}"
-
-    def refuse(self, row: Row, column: str, found: str, accepted: str) -> NoReturn:
-        label = self.text(row, "study") if "study" in self.layout.place else ""
-        who = f" ({_short(label)})" if label else ""
-        header = self.cells.header[self.layout.place[column]]
-        raise InputError(
-            f"{self.cells.file}, line {row.line}{who}, {header}: found {_short(found)!r}; "
-            f"accepted: {accepted}"
-        )
-
-    def number(self, row: Row, column: str) -> float:
-        text = self.text(row, column)
-        try:
-            return float(read_number(text, self.cells.delimiter))
-        except WrongNumber as wrong:
-            self.refuse(row, column, text, str(wrong))
-
-    def positive(self, row: Row, column: str, what: str) -> float:
-        value = self.number(row, column)
-        if value <= 0.0:
-            self.refuse(row, column, self.text(row, column), f"{what} above 0")
-        return value
-
-    def animals(self, row: Row, column: str) -> float:
-        text = self.text(row, column)
-        accepted = f"animals in the group, a whole number from 2 to {MOST_ANIMALS}"
-        try:
-            value = read_whole(text, self.cells.delimiter)
-        except WrongNumber as wrong:
-            self.refuse(row, column, text, f"{accepted} ({wrong})")
-        if not 2 <= value <= MOST_ANIMALS:
-            self.refuse(row, column, text, accepted)
-        return float(value)
-
-
 def read_studies(
     cells: Cells,
     *,
@@ -145,15 +85,24 @@ def read_studies(
     InputError : columns or cells that are missing, wrong or ambiguous, named with their line.
     """
     layout = lay_out(cells)
-    rows = _chosen(cells, where)
-    group = None if by is None else _column(cells, by, "--by")
-    reader = _Reader(cells, layout)
-    rows, left_out = _complete(reader, rows, group, skip_incomplete)
-    reader = _Reader(cells, layout, _marks(reader, rows))
+    rows = chosen_rows(cells, where)
+    group = None if by is None else column_place(cells, by, "--by")
+    reader = Reader(cells, layout)
+    rows, incomplete = complete_rows(reader, rows, group, skip_incomplete)
+    check_marks(reader, rows)
+    for row, _ in incomplete:  # what is there must be right all the same
+        for name in layout.used:
+            if not missing(reader.text(row, name)):
+                reader.value(row, name)
+    left_out = [
+        {"line": row.line, "study": reader.name(row), "column": cells.header[place]}
+        for row, place in incomplete
+    ]
     form = layout.form
-    columns = {name: _numbers(reader, rows, name, form) for name in layout.used}
+    columns = {name: column_numbers(reader, rows, name) for name in layout.used}
     notes = [*layout.notes, *_reading_notes(cells, reader, rows, columns)]
     yi, vi, computed = _effects(columns, form, vtype)
+    _check_spread(cells, rows, vi)
     if benefit == "lower":
         yi = -yi
     notes += _other_forms(reader, rows, yi, vi, benefit, vtype)
@@ -167,131 +116,17 @@ def read_studies(
     )  # fmt: skip
 
 
-def _short(text: str) -> str:
-    clean = " ".join(text.split())
-    return clean if len(clean) <= 40 else clean[:37] + "..."
-
-
-def _column(cells: Cells, name: str, option: str) -> int:
-    """Position of a column by its name, in any case if that is unique."""
-    if name in cells.header:
-        return cells.header.index(name)
-    alike = [i for i, head in enumerate(cells.header) if head.lower() == name.lower()]
-    if len(alike) == 1:
-        return alike[0]
-    names = [head for head in cells.header if head]
-    close = nearest(name, names)
-    hint = f"; did you mean {close}?" if close else ""
-    raise InputError(
-        f"{option}: {cells.file} has no column {_short(name)!r}{hint}\n"
-        f"columns that exist: {_listed(names)}"
-    )
-
-
-def _listed(names: Sequence[str], most: int = 20) -> str:
-    shown = ", ".join(_short(name) for name in names[:most])
-    return f"{shown}, and {len(names) - most} more" if len(names) > most else shown
-
-
-def _chosen(cells: Cells, where: Sequence[tuple[str, str]]) -> list[Row]:
-    rows = list(cells.rows)
-    for name, value in where:
-        place = _column(cells, name, "--where")
-        values = list(dict.fromkeys(row.cells[place] for row in cells.rows))
-        if value not in values:
-            close = nearest(value, values)
-            hint = f"; did you mean {close}?" if close else ""
-            raise InputError(
-                f"--where: column {_short(name)} has no value {_short(value)!r}{hint}\n"
-                f"values that exist: {_listed(values)}"
-            )
-        rows = [row for row in rows if row.cells[place] == value]
-    if not rows:
-        pairs = " and ".join(f"{name}={value}" for name, value in where)
-        raise InputError(f"--where: no row of {cells.file} has {pairs}; accepted: fewer of them")
-    return rows
-
-
-def _complete(
-    reader: _Reader, rows: Sequence[Row], group: int | None, skip: bool
-) -> tuple[list[Row], list[dict[str, object]]]:
-    """The rows without a missing cell, and the others."""
-    header = reader.cells.header
-    needed = [reader.layout.place[name] for name in reader.layout.used]
-    needed += [] if group is None else [group]
-    complete, left_out = [], []
-    for row in rows:
-        empty = next((place for place in needed if missing(row.cells[place])), None)
-        if empty is None:
-            complete.append(row)
-        elif skip:
-            left_out.append({"line": row.line, "study": reader.name(row), "column": header[empty]})
-        else:
-            name = reader.name(row)
-            who = f" ({_short(name)})" if name != f"line {row.line}" else ""
-            found = "nothing" if not row.cells[empty] else repr(row.cells[empty])
-            raise InputError(
-                f"{reader.cells.file}, line {row.line}{who}, {header[empty]}: found {found}; "
-                "accepted: a value\nor --skip-incomplete, which leaves such rows out and lists them"
-            )
-    if not complete:
-        raise reader.cells.refuse("every row is incomplete; accepted: a row with every value")
-    return complete, left_out
-
-
-def _marks(reader: _Reader, rows: Sequence[Row]) -> Marks:
-    """The decimal mark; refuses two of them, and numbers that could be thousands."""
-    texts = [reader.text(row, name) for row in rows for name in reader.layout.used]
-    marks = find_marks(texts, reader.cells.delimiter)
-    doubt = marks.mixed[1] if marks.mixed else marks.thousands
-    if not doubt or (marks.mixed and reader.cells.delimiter == ","):
-        return marks
-    row, column = next(
-        (row, name)
-        for row in rows
-        for name in reader.layout.used
-        if reader.text(row, name) == doubt
-    )
-    if marks.mixed:
-        other = marks.mixed[0]
-        reader.refuse(
-            row, column, doubt, f"one decimal mark in the whole file (elsewhere {_short(other)!r})"
+def _check_spread(cells: Cells, rows: Sequence[Row], vi: FloatArray) -> None:
+    """Refuse sampling variances that cannot be weighed against each other in floating point."""
+    low, high = int(np.argmin(vi)), int(np.argmax(vi))
+    if vi[high] > LARGEST_RATIO * vi[low]:
+        raise cells.refuse(
+            f"sampling variances of {vi[low]:.3g} (line {rows[low].line}) and {vi[high]:.3g} "
+            f"(line {rows[high].line}); accepted: all within a factor of {LARGEST_RATIO:.0e}"
         )
-    reader.refuse(
-        row, column, doubt,
-        "1234, or 1.2340: this may be either, and no cell of the file tells which",
-    )  # fmt: skip
 
 
-def _numbers(reader: _Reader, rows: Sequence[Row], name: str, form: Form) -> FloatArray:
-    """A column of numbers, each checked for what it is."""
-    match name:
-        case "n1" | "n2":
-            values = [reader.animals(row, name) for row in rows]
-        case "vi":
-            values = [reader.positive(row, name, "a sampling variance") for row in rows]
-        case "sei" | "sem1" | "sem2":
-            values = [reader.positive(row, name, "a standard error") for row in rows]
-        case "sd1" | "sd2":
-            values = [reader.positive(row, name, "a standard deviation") for row in rows]
-        case _:
-            values = [reader.number(row, name) for row in rows]
-    if name == "ci_ub":
-        for row, ub in zip(rows, values, strict=True):
-            yi, lb = reader.number(row, "yi"), reader.number(row, "ci_lb")
-            if lb >= ub:
-                reader.refuse(
-                    row, name, reader.text(row, name), f"an upper end above the lower, {lb:g}"
-                )
-            if not lb <= yi <= ub:
-                reader.refuse(
-                    row, "yi", reader.text(row, "yi"),
-                    f"an effect within its interval, {lb:g} to {ub:g}",
-                )  # fmt: skip
-    return np.array(values, dtype=float)
-
-
-def _labels(reader: _Reader, rows: Sequence[Row], name: str) -> tuple[str, ...] | None:
+def _labels(reader: Reader, rows: Sequence[Row], name: str) -> tuple[str, ...] | None:
     """Labels of a column; a study without one is on its own."""
     if name not in reader.layout.place:
         return None
@@ -323,7 +158,7 @@ def _effects(
 
 
 def _reading_notes(
-    cells: Cells, reader: _Reader, rows: Sequence[Row], columns: Mapping[str, FloatArray]
+    cells: Cells, reader: Reader, rows: Sequence[Row], columns: Mapping[str, FloatArray]
 ) -> list[tuple[str, str]]:
     notes = []
     if cells.encoding == "cp1252":
@@ -332,7 +167,7 @@ def _reading_notes(
     if "ci_ub" in columns:
         skewed = [row for row in rows if _skewed(reader, row)]
         if skewed:
-            names = ", ".join(_short(reader.name(row)) for row in skewed[:3])
+            names = ", ".join(short(reader.name(row)) for row in skewed[:3])
             text = f"{len(skewed)} of {len(rows)} intervals are not symmetric around yi ({names}"
             text += ", ..." if len(skewed) > 3 else ""
             text += "): no Wald intervals on this scale. Of ratios, give logarithms; if you have "
@@ -340,7 +175,7 @@ def _reading_notes(
     return notes
 
 
-def _skewed(reader: _Reader, row: Row) -> bool:
+def _skewed(reader: Reader, row: Row) -> bool:
     """Whether an interval's centre is further from yi than rounding explains."""
     yi, lb, ub = (
         read_number(reader.text(row, name), reader.cells.delimiter)
@@ -352,7 +187,7 @@ def _skewed(reader: _Reader, row: Row) -> bool:
 
 
 def _other_forms(
-    reader: _Reader, rows: Sequence[Row], yi: FloatArray, vi: FloatArray, benefit: str, vtype: str
+    reader: Reader, rows: Sequence[Row], yi: FloatArray, vi: FloatArray, benefit: str, vtype: str
 ) -> list[tuple[str, str]]:
     """Which form is used where a file has several, and how far the others are from it."""
     notes = []
@@ -360,7 +195,7 @@ def _other_forms(
         start = f"The file has both {reader.layout.form.name} and {form.name}: used are "
         start += reader.layout.form.name
         try:
-            columns = {name: _numbers(reader, rows, name, form) for name in form.columns}
+            columns = {name: column_numbers(reader, rows, name) for name in form.columns}
         except InputError:
             notes.append(("two-forms", f"{start}; the others are incomplete or wrong."))
             continue

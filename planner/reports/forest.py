@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from planner.reports.pool_words import number, unit
 from planner.reports.style import COLOURS, new_figure
+from planner.reports.text import fitted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -136,7 +137,7 @@ def _finish(
                  linestyle=(0, (4, 3)), zorder=1)  # fmt: skip
     axes.set_xlim(low, high)
     axes.set_ylim(last + 0.8, -1.6)
-    axes.set_yticks([y for y, _, _ in ticks], [_cut(name) for _, name, _ in ticks], fontsize=8.5)
+    axes.set_yticks([y for y, _, _ in ticks], [_name(name) for _, name, _ in ticks], fontsize=8.5)
     for label, (_, _, bold) in zip(axes.get_yticklabels(), ticks, strict=True):
         label.set_fontweight("bold" if bold else "normal")
     axes.tick_params(axis="y", length=0)
@@ -153,10 +154,8 @@ def _effect_label(document: Mapping[str, Any]) -> str:
     return f"{name}; positive is benefit"
 
 
-def _cut(text: str, width: int = 38) -> str:
-    clean = " ".join(str(text).split())
-    short = clean if len(clean) <= width else clean[: width - 3] + "..."
-    return short.replace("$", r"\$")  # no formula
+def _name(text: str) -> str:
+    return fitted(text, 38).replace("$", r"\$")  # no formula
 
 
 def _ranking(document: Mapping[str, Any]) -> Figure:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from planner.reports.pool_words import INTERVAL_NAMES, number, p_words, unit
-from planner.reports.text import paragraph
+from planner.reports.text import fitted, paragraph
 
 if TYPE_CHECKING:
     from planner.results import Result
 
 MOST_LINES = 59
+MOST_GROUPS = 8  # subgroups in the table
 MOST_DRAWN = 25  # studies in the text forest plot
-_LABEL, _PLOT = 22, 26  # columns of its parts
+_LABEL, _PLOT = 22, 25  # columns of its parts
 
 
 def pool_page(result: Result) -> str:
@@ -47,14 +49,16 @@ def _table(document: Mapping[str, Any]) -> list[str]:
     intervals = list(dict.fromkeys(row["interval"] for row in rows))
     if "cr2" in intervals and len(intervals) > 3:  # four would not fit; JSON has them all
         intervals.remove("hk-wald" if "hk-wald" in intervals else intervals[1])
+    width = max(17, *(len(_interval(row)) + 1 for row in rows))
+    intervals = intervals[: 51 // width]
     level = f"{100.0 * (1.0 - document['scenario']['alpha']):.6g}% interval"
     lines = [f"  {'':6}{'average':>7}  {level}"]
-    heads = "".join(f"{INTERVAL_NAMES[name]:<17}" for name in intervals)
+    heads = "".join(f"{INTERVAL_NAMES[name]:<{width}}" for name in intervals)
     lines.append(f"  {'':6}{unit(document).strip() or 'effect':>7}  {heads}{'tau':>5}{'I2':>6}")
     for name in dict.fromkeys(row["estimator"] for row in rows):
         own = {row["interval"]: row for row in rows if row["estimator"] == name}
         first = next(iter(own.values()))
-        cells = "".join(f"{_interval(own[interval]):<17}" for interval in intervals)
+        cells = "".join(f"{_interval(own[interval]):<{width}}" for interval in intervals)
         tau = "-" if first["tau2"] is None or name == "FE" else number(first["tau2"] ** 0.5)
         share = "-" if first["I2"] is None else f"{first['I2']:.0f}%"
         lines.append(f"  {name:6}{number(first['estimate']):>7}  {cells}{tau:>5}{share:>6}")
@@ -87,25 +91,30 @@ def _subgroups(document: Mapping[str, Any]) -> list[str]:
     found = document["subgroups"]
     if not found:
         return []
-    by = document["scenario"]["by"]
-    lines = ["", f"  {'by ' + by:24}{'k':>4}  {'average':>8}  interval"]
-    for row in found["groups"][:8]:
-        cells = "too few to compare" if row["estimate"] is None else _interval(row)
+    main = document["estimates"][0]
+    how = f"{main['estimator']}, {INTERVAL_NAMES[main['interval']]}, common tau"
+    lines = ["", f"  {fitted('by ' + found['by'], 28):28}{'k':>4}  average  interval ({how})"]
+    for row in found["groups"][:MOST_GROUPS]:
+        note = "" if row["compared"] or not found["pairs"] else "  (too few to compare)"
         lines.append(
-            f"  {_cut(row['group'], 24):24}{row['k']:>4}  {number(row['estimate']):>8}  {cells}"
+            f"  {fitted(row['group'], 27):28}{row['k']:>4}{number(row['estimate']):>9}  "
+            f"{_interval(row)}{note}"
         )
-    if len(found["groups"]) > 8:
-        lines.append(f"  and {len(found['groups']) - 8} more (--json)")
-    if found["Q_between"] is None:
-        return [*lines, "  No two subgroups have enough studies to be compared."]
-    text = f"Between subgroups: Q {number(found['Q_between'])} on {found['df']} df, "
+    if len(found["groups"]) > MOST_GROUPS:
+        lines.append(f"  and {len(found['groups']) - MOST_GROUPS} more (--json)")
+    if not found["pairs"]:
+        text = f"Not compared: fewer than two subgroups have {found['min_studies']} studies."
+        return [*lines, *paragraph(text, "  ")]
+    text = f"Between subgroups: Q {number(found['Q_between'])} on {found['df']:g} df, "
     text += f"{p_words(found['pval'])}."
-    least = min(found["pairs"], key=lambda row: row["pval_bonferroni"], default=None)
-    if least is not None and len(found["pairs"]) > 1:
-        text += f" Largest of {len(found['pairs'])} differences: {least['group1']} - "
-        text += f"{least['group2']} {number(least['estimate'])}, "
-        text += f"{p_words(least['pval_bonferroni'])} (Bonferroni)."
-    return [*lines, *paragraph(text, "  ")]
+    least = min(found["pairs"], key=lambda row: row["pval"])
+    pairs = len(found["pairs"])
+    text += " Difference" if pairs == 1 else f" Clearest of {pairs} differences"
+    text += f" ({fitted(least['group1'], 20)} less {fitted(least['group2'], 20)}): "
+    text += f"{number(least['estimate'])} {_interval(least)}"
+    if pairs > 1:
+        text += f", {p_words(least['pval_bonferroni'])} after Bonferroni"
+    return [*lines, *paragraph(text + ".", "  ")]
 
 
 def _left_out_one(document: Mapping[str, Any]) -> list[str]:
@@ -114,13 +123,13 @@ def _left_out_one(document: Mapping[str, Any]) -> list[str]:
         return []
     low, high = (f(rows, key=lambda row: row["estimate"]) for f in (min, max))
     text = f"Leaving one study out, the average runs from {number(low['estimate'])} (without "
-    text += f"{_cut(low['study'], 30)}) to {number(high['estimate'])} (without "
-    text += f"{_cut(high['study'], 30)})."
+    text += f"{fitted(low['study'], 30)}) to {number(high['estimate'])} (without "
+    text += f"{fitted(high['study'], 30)})."
     side = _side(document["estimates"][0])
     other = [row for row in rows if _side(row) != side]
     if other:
         change = "no longer excludes" if side else "excludes"
-        who = _cut(other[0]["study"], 30)
+        who = fitted(other[0]["study"], 30)
         text += f" The interval {change} no effect without {who}"
         text += f" or {len(other) - 1} others." if len(other) > 1 else "."
     return ["", *paragraph(text, "  ")]
@@ -135,55 +144,69 @@ def _forest(document: Mapping[str, Any], room: int) -> list[str]:
     studies, main = document["studies"], document["estimates"][0]
     if len(studies) > MOST_DRAWN or room < len(studies) + 5:
         return ["", "  Forest and funnel plot:  --out DIR"]
-    low, high = _range(studies, main)
-    lines = ["", f"  {'study':{_LABEL}}{'':{_PLOT}}effect  interval        weight"]
-    for row in studies:
-        lines.append(_drawn(row["study"], row["yi"], row, low, high, f"{row['weight']:5.1f}%"))
-    pooled = {"ci_lb": main["ci_lb"], "ci_ub": main["ci_ub"]}
-    lines.append(_drawn("average", main["estimate"], pooled, low, high, "", "<>"))
+    drawing = _Drawing.of(studies, main)
+    lines = ["", drawing.head()]
+    lines += [drawing.line(row["study"], row, row["yi"], row["weight"]) for row in studies]
+    lines.append(drawing.line("average", main, main["estimate"], fill="=", mark="#"))
     if main["pi_lb"] is not None:
         new = {"ci_lb": main["pi_lb"], "ci_ub": main["pi_ub"]}
-        lines.append(_drawn("a new laboratory", None, new, low, high, "", ""))
+        lines.append(drawing.line("a new laboratory", new, fill="="))
     return lines
 
 
-def _range(studies: Sequence[Mapping[str, Any]], main: Mapping[str, Any]) -> tuple[float, float]:
-    """Ends of the plot: every effect and the prediction interval, with room for half intervals."""
-    halves = sorted(row["ci_ub"] - row["yi"] for row in studies)
-    half = halves[len(halves) // 2]
-    low = min([0.0, *(row["yi"] for row in studies)]) - half
-    high = max([0.0, *(row["yi"] for row in studies)]) + half
-    if main["pi_lb"] is not None:
-        low, high = min(low, main["pi_lb"]), max(high, main["pi_ub"])
-    return low, high
+@dataclass(frozen=True)
+class _Drawing:
+    """A forest plot in text: the range of effects, and the columns of its parts."""
 
+    low: float
+    high: float
+    plot: int
+    interval: int
 
-def _drawn(
-    label: str, effect: float | None, row: Mapping[str, Any], low: float, high: float,
-    weight: str, marks: str = "",
-) -> str:  # fmt: skip
-    """One line of the plot: the interval, the effect, and the line of no effect."""
+    @classmethod
+    def of(cls, studies: Sequence[Mapping[str, Any]], main: Mapping[str, Any]) -> _Drawing:
+        halves = sorted(row["ci_ub"] - row["yi"] for row in studies)
+        half = halves[len(halves) // 2]
+        low = min([0.0, *(row["yi"] for row in studies)]) - half
+        high = max([0.0, *(row["yi"] for row in studies)]) + half
+        if main["pi_lb"] is not None:
+            low, high = min(low, main["pi_lb"]), max(high, main["pi_ub"])
+        longest = max([15, len(_interval(main)), *(len(_interval(row)) for row in studies)])
+        return cls(low, high, _PLOT + 15 - longest, longest)
 
-    def column(value: float) -> int:
-        return round((value - low) / (high - low) * (_PLOT - 1)) if high > low else 0
+    def head(self) -> str:
+        return (
+            f"  {'study':{_LABEL}}{'':{self.plot}}{'effect':>8}  {'interval':{self.interval}}weight"
+        )
 
-    cells = [" "] * _PLOT
-    cells[column(0.0)] = "|"
-    if row["ci_lb"] is not None:
-        first, last = column(row["ci_lb"]), column(row["ci_ub"])
-        for i in range(max(0, first), min(_PLOT - 1, last) + 1):
-            cells[i] = "-" if effect is not None and not marks else "="
-        if first < 0:
-            cells[0] = "<"
-        if last > _PLOT - 1:
-            cells[-1] = ">"
-    if effect is not None:
-        cells[min(_PLOT - 1, max(0, column(effect)))] = "#" if marks else "o"
-    text = "" if effect is None else number(effect)
-    return (
-        f"  {_cut(label, _LABEL - 2):{_LABEL}}{''.join(cells)}{text:>6}  {_interval(row):15}"
-        f"{weight:>6}"
-    ).rstrip()
+    def line(
+        self, label: str, row: Mapping[str, Any], effect: float | None = None,
+        weight: float | None = None, fill: str = "-", mark: str = "o",
+    ) -> str:  # fmt: skip
+        """An interval, its effect, and the line of no effect."""
+        cells = [" "] * self.plot
+        last = self.plot - 1
+        cells[self._column(0.0)] = "|"
+        if row["ci_lb"] is not None:
+            ends = self._column(row["ci_lb"]), self._column(row["ci_ub"])
+            for i in range(max(0, ends[0]), min(last, ends[1]) + 1):
+                cells[i] = fill
+            if ends[0] < 0:
+                cells[0] = "<"
+            if ends[1] > last:
+                cells[-1] = ">"
+        if effect is not None:
+            cells[min(last, max(0, self._column(effect)))] = mark
+        share = "" if weight is None else f"{weight:5.1f}%"
+        return (
+            f"  {fitted(label, _LABEL - 2):{_LABEL}}{''.join(cells)}{number(effect):>8}  "
+            f"{_interval(row):{self.interval}}{share}"
+        ).rstrip()
+
+    def _column(self, value: float) -> int:
+        if self.high <= self.low:
+            return 0
+        return round((value - self.low) / (self.high - self.low) * (self.plot - 1))
 
 
 def _end(document: Mapping[str, Any]) -> list[str]:
@@ -226,8 +249,3 @@ def command_line(scenario: Mapping[str, Any], *more: str) -> str:
         else:
             words += [flag, str(value)]
     return " ".join(shlex.quote(word) for word in (*words, *more))
-
-
-def _cut(text: str, width: int) -> str:
-    clean = " ".join(str(text).split())
-    return clean if len(clean) <= width else clean[: width - 3] + "..."

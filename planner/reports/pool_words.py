@@ -18,8 +18,8 @@ INTERVAL_NAMES = {
 
 POOL_WORDS = {
     "average": "pooled effect, studies weighted by 1 / (variance + tau2)",
-    "wald": "interval with the normal quantile: too narrow with few studies",
-    "hk": "Hartung-Knapp, t on k - 1; hk-wald: the same, never below Wald",
+    "wald": "interval by the normal quantile: too narrow with few studies",
+    "hk": "Hartung-Knapp, t on k - 1; hk-wald: the same, at least Wald",
     "cr2": "interval that allows for dependence within clusters",
     "tau, tau2": "SD and variance of the true effects between laboratories",
     "I2": "percent of the variability that is not sampling error",
@@ -32,12 +32,12 @@ POOL_WORDS = {
 
 
 def number(value: float | None) -> str:
-    """A number for people: two decimals, or two digits where it is close to 0 or very large."""
+    """A number for people: two decimals; fewer where it is large, two digits close to 0."""
     if value is None:
         return ""
-    if value != 0.0 and not 0.005 <= abs(value) < 10_000.0:
+    if value != 0.0 and not 0.005 <= abs(value) < 1e5:
         return f"{value:.2g}"
-    return f"{value:.2f}"
+    return f"{value:.2f}" if abs(value) < 1000.0 else f"{value:.0f}"
 
 
 def p_words(value: float | None) -> str:
@@ -134,7 +134,8 @@ def _dependence(table: StudyTable, facts: Mapping[str, Any]) -> list[tuple[str, 
             if table.n2 is not None:
                 text += f": {_extra_controls(table, shared)} control animals are counted more than "
                 text += "once"
-            found.append(("shared-control", text + f"; {_robust(robust)}"))
+            ending = f"; {_robust(robust)}" if table.cluster is None else "."
+            found.append(("shared-control", text + ending))
             differ = _unequal_controls(table, shared)
             if differ:
                 text = f"Control group {differ[0]} has different n2 in its rows"

@@ -37,6 +37,15 @@ def printable(text: str, encoding: str | None) -> str:
     return bare.encode("ascii", "replace").decode("ascii")
 
 
+def fitted(text: str, width: int) -> str:
+    """The text on one line of at most `width` characters; what is in the middle gives way."""
+    clean = " ".join(str(text).split())
+    if len(clean) <= width:
+        return clean
+    end = (width - 3) * 2 // 5
+    return f"{clean[: width - 3 - end]}...{clean[len(clean) - end :]}"
+
+
 def paragraph(text: str, first: str = "", rest: str | None = None) -> list[str]:
     """Wrapped lines with a hanging indent."""
     rest = " " * len(first) if rest is None else rest

@@ -27,8 +27,8 @@ from sims.tables import evaluate
 # residual variance; separate animals each day, one variance; REML of the named covariance.
 ANALYSES = {"contrast": 0, "cs-pooled": 1, "cohorts": 2, "reml": 3}
 SUMS = (
-    "upper", "lower", "within", "short", "covered", "unbounded", "estimable", "log_error", "log_error_sq",
-    "unfit", "failed",
+    "upper", "lower", "within", "short", "covered", "unbounded", "estimable", "log_error",
+    "log_error_sq", "unfit", "failed",
 )  # fmt: skip
 N_SUMS = len(SUMS)
 TABLE_INTERVALS = 64  # of critical values over 1 / df, for degrees of freedom that are estimated

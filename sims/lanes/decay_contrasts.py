@@ -1,4 +1,4 @@
-"""Tallies of a contrast of days from its sufficient statistics, as two-arm experiments are drawn."""
+"""Tallies of a contrast of days, drawn from its sufficient statistics."""
 
 import math
 

@@ -38,6 +38,7 @@ LAST_STEP = 1e-6
 # look at 0 found the highest maximum of REML in each of four million sets; between this and a
 # hundred times it failed 27 times.
 ONE_MAXIMUM = 16.0
+_TINY = 1e-300
 
 # Rows of a block. First sums at the current tau^2: S of w^p, A of w^p (y - c), B of w^p (y - c)^2.
 _S1, _A1, _B1, _S2, _A2, _B2, _S3, _A3, _B3 = range(9)
@@ -104,7 +105,7 @@ def _store(work, estimator, lane, mu, s1, tau2, q1, df, ok):
     work[at + MU * LANES] = mu
     work[at + SE * LANES] = 1.0 / math.sqrt(s1)
     work[at + BETWEEN * LANES] = tau2
-    work[at + HK * LANES] = q1 / df
+    work[at + HK * LANES] = q1 / df if df > 0.0 else math.nan
     work[at + OK * LANES] = ok
 
 
@@ -139,7 +140,7 @@ def _fixed_effect(work, k):
     for lane in range(LANES):
         s1, s2, q1 = work[_S1 * LANES + lane], work[_S2 * LANES + lane], work[_B1 * LANES + lane]
         _store(work, _FE, lane, work[_CENTRE * LANES + lane], s1, 0.0, q1, df, 1.0)
-        work[_TAU2 * LANES + lane] = moment_tau2(q1, s1, s2, df)
+        work[_TAU2 * LANES + lane] = moment_tau2(q1, s1, s2, df) if k > 1 else 0.0
         work[_SCORE_AT_0 * LANES + lane] = restricted_score(s1, s2, work[_B2 * LANES + lane])
 
 
@@ -196,15 +197,16 @@ def _start(work):
 
 @kernel
 def _end_step(work, estimator, lane, k, new, m, q1, q2, c2):
-    # Move an active lane's tau^2 to `new`, with its results there; returns 1 if it goes on.
+    # Move an active lane's tau^2 to `new`, with its results there, and mark whether it goes on.
+    # After a long step, not the last, sum w to first order can be below 0.
     s1, s2 = work[_S1 * LANES + lane], work[_S2 * LANES + lane]
     tau2, centre = work[_TAU2 * LANES + lane], work[_CENTRE * LANES + lane] + m
     active = work[_ACTIVE * LANES + lane] > 0.0
     step = new - tau2
-    goes_on = 1.0 if abs(step) * s1 > LAST_STEP * k else 0.0
+    goes_on = 0.0 if abs(step) * s1 <= LAST_STEP * k else 1.0
     at = result_at(estimator, MU) + lane
     mu = centre - step * c2 / s1
-    se = 1.0 / math.sqrt(s1 - step * s2)
+    se = 1.0 / math.sqrt(max(s1 - step * s2, _TINY))
     hk = (q1 - step * q2) / (k - 1.0)
     work[at + MU * LANES] = mu if active else work[at + MU * LANES]
     work[at + SE * LANES] = se if active else work[at + SE * LANES]
@@ -225,9 +227,10 @@ def _n_active(work):
 
 @kernel
 def _converged(work, estimator):
-    at = result_at(estimator, OK)
+    ok, mu = result_at(estimator, OK), result_at(estimator, MU)
     for lane in range(LANES):
-        work[at + lane] = 1.0 - work[_ACTIVE * LANES + lane]
+        is_number = work[mu + lane] == work[mu + lane]
+        work[ok + lane] = 1.0 - work[_ACTIVE * LANES + lane] if is_number else 0.0
 
 
 @kernel
@@ -240,7 +243,8 @@ def _paule_mandel_step(work, k):
         q1 = work[_B1 * LANES + lane] - a1 * m
         q2 = work[_B2 * LANES + lane] - m * (2.0 * a2 - m * s2)
         tau2 = work[_TAU2 * LANES + lane]
-        new = max(0.0, tau2 + q_step(q1, q2, target))
+        # Effects that are all the same have q1 = q2 = 0.
+        new = max(0.0, tau2 + q_step(q1, max(q2, _TINY), target))
         new = 0.0 if tau2 == 0.0 and q1 <= target else new
         _end_step(work, _PM, lane, k, new, m, q1, q2, a2 - m * s2)
 

@@ -21,7 +21,8 @@ _PLACES = {
 }
 
 __all__ = [
-    "InputError", "__version__", "analysis", "calibrate", "labs", "meta", "pool", "power", "read", "update",
+    "InputError", "__version__", "analysis", "calibrate", "labs", "meta", "pool", "power", "read",
+    "update",
 ]  # fmt: skip
 
 

@@ -22,7 +22,7 @@ def wrong_studies(part: AnalysisTable) -> Iterator[Problem]:
     table, k = part.study_data, int(part.k.value)
     if table is None:
         return
-    columns = {
+    columns: dict[str, Sequence[object] | None] = {
         "yi": table.yi, "vi": table.vi, "n1": table.n1, "n2": table.n2, "study": table.study,
         "cluster": table.cluster, "control": table.control,
     }  # fmt: skip

@@ -9,6 +9,7 @@ from math import sqrt
 
 from planner.published import Analysis, Reading, Review
 from planner.quantities import Fact, Quantity
+from planner.reports.text import fitted
 
 WIDTH = 80
 MOST_STUDIES, MOST_CHECKED = 200, 30  # lines of studies that are shown, all or a first look
@@ -242,14 +243,11 @@ def _studies(analysis: Analysis, most: int) -> list[str]:
     if data is None:
         return []
     lines = ["", f"Studies, kept one by one (variance {data.vtype}):"]
-    lines.append(f"  {'study':36}{'effect':>9}{'SE':>8}{'n1':>6}{'n2':>6}  cluster")
+    lines.append(f"  {'study':33}{'effect':>9}{'SE':>8}{'n1':>6}{'n2':>6}  cluster")
     for i in range(min(most, analysis.k)):
-        cluster = "" if data.dependent is None else textwrap.shorten(
-            data.dependent[i], 12, placeholder="..."
-        )  # fmt: skip
-        label = data.labels[i] if len(data.labels[i]) <= 35 else data.labels[i][:32] + "..."
+        cluster = "" if data.dependent is None else fitted(data.dependent[i], 14)
         lines.append(
-            f"  {label:36}{data.yi[i]:>9.3g}{sqrt(data.vi[i]):>8.3g}"
+            f"  {fitted(data.labels[i], 32):33}{data.yi[i]:>9.3g}{sqrt(data.vi[i]):>8.3g}"
             f"{data.n1[i]:>6.0f}{data.n2[i]:>6.0f}  {cluster}".rstrip()
         )
     if analysis.k > most:

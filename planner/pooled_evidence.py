@@ -85,7 +85,8 @@ def evidence_text(
     digits = max(4, 2 - math.floor(math.log10(main.se)))
     vtype, fits = _variance(pool, table)
     file = Path(table.file).name
-    cited = f'where = {_quoted(f"pooled from {file}")}, status = "derived", note = "DL, Wald"'
+    note = _quoted(f"pooled from {file} (DL, Wald)")
+    cited = f'where = "study_data", status = "derived", note = {note}'
 
     def derived(value: str) -> str:
         return f"{{ value = {value}, {cited} }}"

@@ -15,6 +15,7 @@ from planner.study_files import Cells, Row
 from planner.study_numbers import WrongNumber, find_marks, missing, read_number, read_whole
 
 MOST_ANIMALS = 1_000_000
+SMALLEST = 1e-30  # of what is divided by
 POSITIVE = {
     "vi": "a sampling variance", "sei": "a standard error", "sem1": "a standard error",
     "sem2": "a standard error", "sd1": "a standard deviation", "sd2": "a standard deviation",
@@ -62,8 +63,9 @@ class Reader:
 
     def positive(self, row: Row, column: str, what: str) -> float:
         value = self.number(row, column)
-        if value <= 0.0:
-            self.refuse(row, column, self.text(row, column), f"{what} above 0")
+        if value < SMALLEST:
+            least = "0" if value <= 0.0 else f"{SMALLEST:g}"
+            self.refuse(row, column, self.text(row, column), f"{what} above {least}")
         return value
 
     def animals(self, row: Row, column: str) -> float:

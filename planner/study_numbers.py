@@ -16,7 +16,7 @@ _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}")
 _WHOLE = re.compile(r"[+-]?\d+([.,]0+)?")
 _NOT_FINITE = re.compile(r"[+-]?(nan|inf|infinity)", re.IGNORECASE)
 _MISSING = {"", "na", "n/a", "null", "none", "-", "--", "."}
-LARGEST, SMALLEST = 1e30, 1e-30
+LARGEST = 1e30
 
 
 class WrongNumber(ValueError):
@@ -73,7 +73,7 @@ def read_number(text: str, delimiter: str) -> Decimal:
 
     Raises
     ------
-    WrongNumber : text, percent, two marks, not finite, or beyond 1e30.
+    WrongNumber : text, percent, two marks, not finite, or above 1e30.
     """
     cell = _clean(text)
     if _NOT_FINITE.fullmatch(cell):
@@ -85,8 +85,8 @@ def read_number(text: str, delimiter: str) -> Decimal:
     if "," in cell and delimiter == ",":
         raise WrongNumber("a number with a decimal point (commas separate the cells)")
     value = Decimal(cell.replace(",", "."))
-    if value and not SMALLEST <= abs(value) <= LARGEST:
-        raise WrongNumber("a number between 1e-30 and 1e30 in size")
+    if abs(value) > LARGEST:
+        raise WrongNumber("a number of at most 1e30 in size")
     return value
 
 

@@ -78,7 +78,7 @@ def _group_average(document: Mapping[str, Any], name: str) -> Mapping[str, Any] 
         return None
     rows: Sequence[Mapping[str, Any]] = document["subgroups"]["groups"]
     found = next((row for row in rows if row["group"] == name), None)
-    return None if found is None or found["estimate"] is None else found
+    return None if found is None or found["k"] == 1 else found
 
 
 def _limits(document: Mapping[str, Any]) -> tuple[float, float]:

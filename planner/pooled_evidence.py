@@ -37,28 +37,41 @@ def evidence_analysis(pool: Pool, name: str) -> Analysis:
     return review_from_text(text, f"evidence from {pool.studies.file}").analysis(name)
 
 
-def write_evidence(
+def prepare_evidence(
     pool: Pool, path: Path, *, name: str | None, title: str | None, source: str | None, force: bool
-) -> None:
-    """Write the pooled studies as an evidence file, whole or not at all.
+) -> str:
+    """The text of an evidence file that can be written to this place and read from there.
 
     Raises
     ------
-    InputError : they cannot be planned from, or the file exists or cannot be written.
+    InputError : the studies cannot be planned from, or the file exists and `force` is not given.
     """
     from planner.evidence_files import review_from_text
 
     if path.is_dir():
         raise InputError(f"--write-evidence {path} is a folder; accepted: the name of a file")
+    if path.exists() and path.samefile(pool.studies.file):
+        raise InputError(f"--write-evidence {path} holds the studies; accepted: another name")
     if path.exists() and not force:
         raise InputError(f"--write-evidence {path} exists; use --force to replace it")
     text = evidence_text(pool, name=name, title=title or path.stem, source=source)
-    review_from_text(text, str(path), stem=path.stem)  # what would be refused is not written
+    review_from_text(text, str(path), stem=path.stem)
+    return text
+
+
+def write_evidence(text: str, path: Path) -> None:
+    """Write an evidence file, whole or not at all.
+
+    Raises
+    ------
+    InputError : it cannot be written.
+    """
     try:
         with write_atomically(path) as file:
             file.write(text.encode())
     except OSError as error:
-        raise InputError(f"--write-evidence {path}: cannot be written ({error.strerror})") from None
+        reason = error.strerror
+        raise InputError(f"--write-evidence {path}: cannot be written ({reason})") from None
 
 
 def evidence_text(

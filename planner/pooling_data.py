@@ -189,7 +189,7 @@ def pooled_numbers(
     if 2 <= table.k <= MOST_LEFT_OUT:
         without = leave_one_out(table.yi, table.vi, estimators[0], intervals[0], alpha)
         left = [
-            {"study": label, "line": line, **_fields(summary)}
+            {"study": label, "line": line, **_fields(summary, intervals[0])}
             for label, line, summary in zip(table.labels, table.lines, without, strict=True)
         ]
     return {
@@ -213,10 +213,8 @@ def _estimates(
     rows = []
     for interval in intervals:
         summary = summarize(table.yi, table.vi, estimator, interval, alpha)
-        row = {"estimator": estimator, "interval": interval, **_fields(summary)}
-        if table.k == 1 and interval != "wald":
-            row |= dict.fromkeys(("se", "ci_lb", "ci_ub", "stat", "df", "pval"), math.nan)
-        rows.append(row)
+        fields = _fields(summary, interval)
+        rows.append({"estimator": estimator, "interval": interval, **fields})
     labels = table.cluster or table.control
     if labels is None:
         return rows
@@ -235,13 +233,15 @@ def _estimates(
     return [*rows, {**base, "interval": "cr2", **own}]
 
 
-def _fields(summary: Summary) -> dict[str, Any]:
+def _fields(summary: Summary, interval: str) -> dict[str, Any]:
     """A summary as the JSON output has it: where a number does not exist it is NaN."""
     fields = summary._asdict()
     converged = fields.pop("ok")
     if summary.k == 1:
         # Of one study nothing is known about the spread between laboratories.
         fields |= dict.fromkeys(("tau2", "I2", "H2", "QE", "QEp"), math.nan)
+        if interval != "wald":
+            fields |= dict.fromkeys(("se", "ci_lb", "ci_ub", "stat", "df", "pval"), math.nan)
     return {**fields, "converged": bool(converged)}
 
 
@@ -274,7 +274,7 @@ def _subgroups(
     found = compare_subgroups(table.yi, table.vi, table.group, estimator, interval, alpha)
     fields = found._asdict()
     groups = [
-        {"group": group.label, "compared": group.compared, **_fields(group.summary)}
+        {"group": group.label, "compared": group.compared, **_fields(group.summary, "wald")}
         for group in fields.pop("groups")
     ]
     pairs = []

@@ -219,6 +219,24 @@ def test_one_study_has_no_heterogeneity(tmp_path: Path) -> None:
     assert document["leave_one_out"] == []
 
 
+def test_one_study_with_another_interval(capsys: Any, tmp_path: Path) -> None:
+    path = str(write(tmp_path / "one.csv", "study,yi,vi,cluster\nA,0.5,0.04,x\n"))
+    code, page, _ = run(capsys, path, "--interval", "hk", "--out", str(tmp_path / "out"))
+    assert code == 0
+    assert "its effect is 0.50 SDs. How much" in " ".join(page.split())
+    two = str(write(tmp_path / "two.csv", "study,yi,vi\nA,0.5,0.04\nB,0.6,0.04\n"))
+    left = planner.pool(two, interval="hk").document()["leave_one_out"]
+    assert [row["ci_lb"] for row in left] == [None, None]
+
+
+def test_names_in_any_script(capsys: Any, tmp_path: Path) -> None:
+    text = "study,yi,vi\n\u738b 2010,0.5,0.2\n\u0418\u0432\u0430\u043d\u043e\u0432 $2$,1,0.2\n"
+    path = str(write(tmp_path / "names.csv", text))
+    code, _, err = run(capsys, path, "--out", str(tmp_path / "out"), "--quiet")
+    assert (code, err) == (0, "")
+    assert "\u738b 2010".encode() in (tmp_path / "out" / "forest.svg").read_bytes()
+
+
 def test_leave_one_out_is_pooling_the_others(tmp_path: Path) -> None:
     lines = ["study,yi,vi", "A,0.5,0.2", "B,1.5,0.1", "C,-0.3,0.3", "D,0.9,0.25"]
     whole = planner.pool(write(tmp_path / "all.csv", "\n".join(lines))).document()

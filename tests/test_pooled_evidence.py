@@ -93,6 +93,22 @@ def test_file_from_the_command_line(
         assert max(len(line) for line in out.splitlines()) <= 80
 
 
+def test_nothing_is_written_by_halves(capsys: Any, tmp_path: Path) -> None:
+    data = tmp_path / "f.csv"
+    data.write_text("yi,vi,n1,n2\n1,1,5,5\n2,1,5,5\n")
+    out, toml = tmp_path / "out", tmp_path / "review.toml"
+    words = ["pool", str(data), "--out", str(out), "--write-evidence"]
+    code, printed, err = run(capsys, *words, str(data), "--force")
+    assert (code, printed) == (2, "")
+    assert "holds the studies" in err
+    assert not out.exists()
+    assert run(capsys, *words, str(toml))[2] == f"Written to {out}\nWritten to {toml}\n"
+    toml.unlink()
+    code, printed, err = run(capsys, *words, str(toml))
+    assert (code, printed) == (2, "")
+    assert not toml.exists()
+
+
 def test_names_titles_and_sources(capsys: Any, tmp_path: Path) -> None:
     path = tmp_path / "review.toml"
     code, _, _ = run(

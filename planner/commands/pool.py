@@ -73,6 +73,8 @@ def pool(
     quiet: Annotated[bool, option("--quiet", "No progress, no notes.")] = False,
 ) -> None:
     from planner.errors import InputError
+    from planner.pooled_evidence import prepare_evidence
+    from planner.pooled_evidence import write_evidence as write
     from planner.pooling_data import ASKED
     from planner.pooling_data import pool as pool_studies
     from planner.reports.pool import pool_page
@@ -87,10 +89,16 @@ def pool(
         raise InputError("--name, --title and --source describe evidence: give --write-evidence")
     asked = {key: given[key] for key in ASKED if given[key] is not None}
     result = pool_studies(given["file"], **asked)
+    evidence = ""
     if write_evidence is not None:
-        from planner.pooled_evidence import write_evidence as write
-
-        write(result, write_evidence, name=name, title=title, source=source, force=force)
-    put_out(result, as_json=json, out=out, force=force, quiet=quiet, page=pool_page)
-    if write_evidence is not None and not quiet:
-        print(f"Written to {write_evidence}", file=sys.stderr)
+        evidence = prepare_evidence(
+            result, write_evidence, name=name, title=title, source=source, force=force
+        )
+    if out is not None:
+        result.save(out, force=force)
+    if write_evidence is not None:
+        write(evidence, write_evidence)
+    put_out(result, as_json=json, out=None, force=force, quiet=quiet, page=pool_page)
+    for place in (out, write_evidence):
+        if place is not None and not quiet:
+            print(f"Written to {place}", file=sys.stderr)

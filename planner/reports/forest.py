@@ -198,7 +198,7 @@ def funnel(result: Result) -> Figure:
     first.plot([centre - 1.96 * reach, centre, centre + 1.96 * reach], [reach, 0.0, reach],
                color=_GREY, linewidth=0.9, linestyle="--",
                label="95% of studies without heterogeneity")  # fmt: skip
-    first.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    first.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
     if sizes:
         root = [1.0 / math.sqrt(row["n1"] + row["n2"]) for row in studies]
         _scatter(axes[1], document, root, "1 / sqrt(n), n animals in both groups")

@@ -136,7 +136,7 @@ def _left_out_one(document: Mapping[str, Any]) -> list[str]:
 
 
 def _side(row: Mapping[str, Any]) -> int:
-    return int(row["ci_lb"] > 0.0) - int(row["ci_ub"] < 0.0)
+    return 0 if row["ci_lb"] is None else int(row["ci_lb"] > 0.0) - int(row["ci_ub"] < 0.0)
 
 
 def _forest(document: Mapping[str, Any], room: int) -> list[str]:

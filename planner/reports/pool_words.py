@@ -77,8 +77,9 @@ def pool_answer(facts: Mapping[str, Any]) -> str:
     between = f"[{number(main['ci_lb'])}, {number(main['ci_ub'])}]"
     effect = f"{number(main['estimate'])}{sds}"
     if facts["k"] == 1:
+        interval = "" if main["ci_lb"] is None else f", {level} interval {between}"
         return (
-            f"One study alone: its effect is {effect}, {level} interval {between}. How much "
+            f"One study alone: its effect is {effect}{interval}. How much "
             "laboratories differ cannot be seen from one, so nothing is said about another."
         )
     how = f"{main['estimator']}, {INTERVAL_NAMES[main['interval']]}"

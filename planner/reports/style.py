@@ -43,7 +43,11 @@ def new_figure(rows: int = 1, columns: int = 1, width: float = 7.0, height: floa
 
 def render_figure(figure: Figure, target: IO[bytes], kind: str, name: str) -> None:
     """Write a figure as SVG or PNG; ids depend only on the figure's name."""
+    import warnings
+
     import matplotlib
 
-    with matplotlib.rc_context({**RC, "svg.hashsalt": name}):
+    with matplotlib.rc_context({**RC, "svg.hashsalt": name}), warnings.catch_warnings():
+        # Names of studies in a script that the font lacks: the SVG shows them all the same.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure.savefig(target, format=kind, dpi=150, metadata=FIGURE_METADATA[kind])

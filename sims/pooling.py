@@ -255,7 +255,7 @@ def between_variance(yi, vi, estimator):
     return math.nan, 0.0
 
 
-@kernel
+@entry
 def pool_studies(yi, vi, estimator):
     """`Pooled` effect of k studies; one study is returned as it is, with tau^2 = 0.
 

@@ -40,7 +40,7 @@ def adjusted_weights(phi, s1, u):
             u[i] += along * vectors[i, m] * math.sqrt(phi[i])
 
 
-@kernel
+@entry
 def cr2(yi, vi, tau2, cluster):
     """Standard error of the pooled effect and Satterthwaite degrees of freedom: (se, df).
 

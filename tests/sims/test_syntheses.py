@@ -1,8 +1,4 @@
-"""Simulated syntheses and their pooling: against metafor, the scalar version, and exact laws."""
-
-import json
-from pathlib import Path
-from typing import Any
+"""Simulated syntheses and their pooling: against the scalar version and exact laws."""
 
 import numpy as np
 import pytest
@@ -17,9 +13,6 @@ from sims.syntheses import make_studies
 from sims.types import Studies
 from tests.sims.helpers import MCSES
 
-POOLING = json.loads(
-    (Path(__file__).parents[1] / "reference" / "pooling.json").read_text(encoding="utf-8")
-)
 N = np.array([4, 6, 9, 12])
 P = np.array([0.4, 0.3, 0.2, 0.1])
 KEY = scenario_key("test")
@@ -61,19 +54,6 @@ def _variance(x: np.ndarray) -> tuple[float, float]:
 
 
 # Pooling
-
-
-@pytest.mark.nojit
-@pytest.mark.parametrize("case", POOLING["sets"], ids=lambda case: case["source"])
-def test_dersimonian_laird_equals_metafor(case: dict[str, Any]) -> None:
-    pooled = dersimonian_laird(np.array(case["yi"]), np.array(case["vi"]))
-    expected = [case[name] for name in ("b", "se", "tau2", "QE", "I2")]
-    np.testing.assert_allclose(pooled, expected, rtol=1e-10, atol=1e-10)
-
-
-def test_reference_sets_hold_some_without_heterogeneity() -> None:
-    zero = [case["tau2"] == 0.0 for case in POOLING["sets"]]
-    assert (len(zero), sum(zero)) == (56, 12)
 
 
 @pytest.mark.nojit

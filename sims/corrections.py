@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sims.kernels import kernel
+from sims.kernels import entry, kernel
 from sims.pooling import between_variance, pool_studies
-from sims.selection_models import p_uniform_star, selection_model
+from sims.selection_models import by_likelihood
 from sims.smallstudy import failed, wald, weighted_line
 from sims.smallstudy_names import CORRECTIONS
 
@@ -76,7 +76,8 @@ def trim_and_fill(yi, vi, estimator, side, kind):
             # round(): half to even, as R and Python round.
             missing = max(0, round((4.0 * rank_sum - k * (k + 1.0)) / (2.0 * k - 1.0)))
     filled_y, filled_v = np.empty(k + missing), np.empty(k + missing)
-    filled_y[:k], filled_v[:k] = y, v
+    for i in range(k):
+        filled_y[i], filled_v[i] = y[i], v[i]
     for i in range(missing):
         filled_y[k + i] = 2.0 * mu - y[k - missing + i]
         filled_v[k + i] = v[k - missing + i]
@@ -140,15 +141,21 @@ def correct(yi, vi, correction, truth, estimator, side, switch):
     if correction in (_PET, _PEESE):
         return precision_effect(yi, vi, truth, correction == _PEESE)
     if correction == _PET_PEESE:
-        pet = precision_effect(yi, vi, truth, False)
-        if pet.ok == 1.0 and pet.stat > switch:
-            return precision_effect(yi, vi, truth, True)
-        return pet
-    if correction == _SEL3:
-        return selection_model(yi, vi, truth)
-    if correction == _PUNI:
-        return p_uniform_star(yi, vi, truth)
+        pet = precision_effect(yi, vi, truth, correction == _PEESE)
+        shown = pet.ok == 1.0 and pet.stat > switch
+        return precision_effect(yi, vi, truth, shown) if shown else pet
+    if correction in (_SEL3, _PUNI):
+        return by_likelihood(yi, vi, truth, correction == _SEL3)
     if correction == _LIMIT:
         tau2, _ = between_variance(yi, vi, estimator)
         return limit_effect(yi, vi, tau2, truth)
     return failed()
+
+
+@entry
+def correct_many(yi, vi, correction, truth, estimator, side, switch, out):
+    """`correct` on each row of yi, vi (m, k) with truth (m,); out: (m, 9) fields of `Corrected`."""
+    for r in range(yi.shape[0]):
+        x = correct(yi[r], vi[r], correction, truth[r], estimator, side, switch)
+        out[r, 0], out[r, 1], out[r, 2], out[r, 3], out[r, 4] = x[:5]
+        out[r, 5], out[r, 6], out[r, 7], out[r, 8] = x[5:]

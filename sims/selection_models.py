@@ -331,35 +331,6 @@ def information(found):
 
 
 @kernel
-def fit_selection(yi, vi):
-    """Maximum of the three-parameter model; ok 0.0 unless both sides of the cut have studies."""
-    k, n_below = len(yi), 0
-    for i in range(k):
-        n_below += yi[i] < CUT * math.sqrt(vi[i])
-    if n_below == 0 or n_below == k or k < 3:
-        nan = math.nan
-        nothing = Slopes(nan, nan, nan, nan, nan, nan, nan, nan, nan, nan)
-        return Maximum(nan, nan, nan, nan, nothing, 0.0)
-    return maximise(yi, vi, True)
-
-
-@kernel
-def selection_model(yi, vi, truth):
-    """Three-parameter selection model by maximum likelihood, standard error by information."""
-    found = fit_selection(yi, vi)
-    if found.ok == 0.0:
-        return failed()
-    variance, _, _ = information(found)
-    if not variance > 0.0:
-        return failed()
-    se = math.sqrt(variance)
-    return Corrected(
-        found.mu, se, found.mu / se, (found.mu - truth) / se, 1.0, found.tau2,
-        math.exp(found.log_weight), found.value,
-    )  # fmt: skip
-
-
-@kernel
 def profile(yi, vi, mu, start):
     """Log-likelihood of p-uniform* at a given mu, largest over tau2; climbed from two starts."""
     first = climb(yi, vi, mu, start, 0.0, False, True)
@@ -377,19 +348,32 @@ def signed_root(yi, vi, found, mu):
 
 
 @kernel
-def p_uniform_star(yi, vi, truth):
-    """p-uniform*: maximum likelihood given which studies are significant; likelihood-ratio tests.
+def by_likelihood(yi, vi, truth, steps):
+    """The three-parameter model (steps) or p-uniform*, by maximum likelihood.
 
-    van Aert & van Assen 2023, doi:10.31222/osf.io/zqjr9. Studies in the direction of benefit are
-    taken to be significant at a one-sided p of .025 of y / sqrt(v).
+    The model's standard errors come from the observed information; it is not estimated unless both
+    sides of the cut have studies. p-uniform* has likelihood-ratio tests (van Aert & van Assen
+    2023, doi:10.31222/osf.io/zqjr9).
     """
-    if len(yi) < 2:
+    k, n_below = len(yi), 0
+    for i in range(k):
+        n_below += yi[i] < CUT * math.sqrt(vi[i])
+    if k < 3 or (steps and (n_below == 0 or n_below == k)):
         return failed()
-    found = maximise(yi, vi, False)
+    found = maximise(yi, vi, steps)
     if found.ok == 0.0:
         return failed()
     nan = math.nan
+    if not steps:
+        return Corrected(
+            found.mu, nan, signed_root(yi, vi, found, 0.0), signed_root(yi, vi, found, truth),
+            1.0, found.tau2, nan, nan, found.value,
+        )  # fmt: skip
+    variance, _, of_weight = information(found)
+    if not variance > 0.0:
+        return failed()
+    se = math.sqrt(variance)
     return Corrected(
-        found.mu, nan, signed_root(yi, vi, found, 0.0), signed_root(yi, vi, found, truth), 1.0,
-        found.tau2, nan, found.value,
+        found.mu, se, found.mu / se, (found.mu - truth) / se, 1.0, found.tau2,
+        math.exp(found.log_weight), math.sqrt(max(0.0, of_weight)), found.value,
     )  # fmt: skip

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sims.kernels import kernel
+from sims.kernels import entry, kernel
 from sims.smallstudy_names import DETECTORS
 from sims.student import student_upper
 
@@ -54,7 +54,8 @@ class Corrected(NamedTuple):
     mean is 0, or is `truth`: t with k - 2 df (PET, PEESE) or standard normal (a signed likelihood
     root for p-uniform*); ok: 1.0, or 0.0 where nothing was estimated (then the rest is NaN); tau2:
     between-study variance of the model, if it has one; extra: studies filled (trim and fill),
-    publication weight of p > .025 (sel3), bias alpha (limit), else NaN; loglik: of the model.
+    publication weight of p > .025 (sel3), bias alpha (limit), else NaN; extra_se: of the weight;
+    loglik: of the model.
     """
 
     estimate: float
@@ -64,6 +65,7 @@ class Corrected(NamedTuple):
     ok: float
     tau2: float
     extra: float
+    extra_se: float
     loglik: float
 
 
@@ -71,7 +73,7 @@ class Corrected(NamedTuple):
 def failed():
     """What a correction returns where it estimates nothing."""
     nan = math.nan
-    return Corrected(nan, nan, nan, nan, 0.0, nan, nan, nan)
+    return Corrected(nan, nan, nan, nan, 0.0, nan, nan, nan, nan)
 
 
 @kernel
@@ -80,7 +82,8 @@ def wald(estimate, se, truth, ok, tau2, extra):
     if ok == 0.0 or not se > 0.0:
         return failed()
     nan = math.nan
-    return Corrected(estimate, se, estimate / se, (estimate - truth) / se, 1.0, tau2, extra, nan)
+    away = estimate - truth
+    return Corrected(estimate, se, estimate / se, away / se, 1.0, tau2, extra, nan, nan)
 
 
 @kernel
@@ -223,3 +226,11 @@ def detect(yi, vi, ni, detector, exact):
         xi[i] = math.sqrt(vi[i]) if detector == _EGGER_SE else 1.0 / math.sqrt(ni[i])
         wi[i] = ni[i] if detector == _EGGER_N else 1.0 / vi[i]
     return egger(yi, xi, wi)
+
+
+@entry
+def detect_many(yi, vi, ni, detector, exact, out):
+    """`detect` on each row of yi, vi, ni (m, k); out: (m, 5) fields of `Detected`."""
+    for r in range(yi.shape[0]):
+        x = detect(yi[r], vi[r], ni[r], detector, exact)
+        out[r, 0], out[r, 1], out[r, 2], out[r, 3], out[r, 4] = x

@@ -9,11 +9,11 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import chdtri, erfc, ndtri, stdtr, stdtrit
 
-from sims.corrections import T_BASED, correct, precision_effect, trim_and_fill
+from sims.corrections import T_BASED, correct_many
 from sims.kernels import entry
 from sims.names import ESTIMATORS
-from sims.selection_models import fit_selection, information, maximise, signed_root
-from sims.smallstudy import Detected, detect, kendall_pvals
+from sims.selection_models import maximise, signed_root
+from sims.smallstudy import Corrected, Detected, detect_many, kendall_pvals
 from sims.smallstudy_names import CORRECTIONS, DETECTORS
 
 SIDES = {"left": 1.0, "right": -1.0}
@@ -47,23 +47,22 @@ class Correction(NamedTuple):
     used: str = ""
 
 
-@entry
-def detect_one(yi, vi, ni, detector, exact):
+def detect_one(
+    yi: np.ndarray, vi: np.ndarray, ni: np.ndarray, detector: int, exact: np.ndarray
+) -> Detected:
     """`sims.smallstudy.detect`, called from Python."""
-    return detect(yi, vi, ni, detector, exact)
+    out = np.empty((1, 5))
+    detect_many(yi[None], vi[None], ni[None], detector, exact, out)
+    return Detected(*out[0].tolist())
 
 
-@entry
-def correct_one(yi, vi, correction, truth, estimator, side, switch):
-    """`sims.corrections.correct`, called from Python."""
-    return correct(yi, vi, correction, truth, estimator, side, switch)
-
-
-@entry
-def selection_of(yi, vi):
-    """Fit of the three-parameter model, and variances of mu, tau2 and the weight."""
-    found = fit_selection(yi, vi)
-    return found, information(found)
+def correct_one(
+    yi: np.ndarray, vi: np.ndarray, correction: int, estimator: int, side: float, switch: float
+) -> Corrected:
+    """`sims.corrections.correct`, called from Python; about a truth of 0."""
+    out = np.empty((1, 9))
+    correct_many(yi[None], vi[None], correction, np.zeros(1), estimator, side, switch, out)
+    return Corrected(*out[0].tolist())
 
 
 @entry
@@ -92,16 +91,6 @@ def uniform_ends(yi, vi, root):
                 outer = middle
         ends[side] = 0.5 * (inner + outer)
     return ends
-
-
-@entry
-def _fill(yi, vi, estimator, side, kind):
-    return trim_and_fill(yi, vi, estimator, side, kind)
-
-
-@entry
-def _pet(yi, vi):
-    return precision_effect(yi, vi, 0.0, False)
 
 
 def detections(yi: np.ndarray, vi: np.ndarray, ni: np.ndarray | None) -> dict[str, Detected]:
@@ -188,9 +177,9 @@ def corrections(
     switch = math.inf
     if k > 2:
         t, switch = float(-stdtrit(k - 2.0, alpha / 2.0)), float(-stdtrit(k - 2.0, PET_SWITCH))
-    found = []
+    found: list[Correction] = []
     for name, number in CORRECTIONS.items():
-        x = correct_one(yi, vi, number, 0.0, code, SIDES[chosen], switch)
+        x = correct_one(yi, vi, number, code, SIDES[chosen], switch)
         df = k - 2.0 if name in T_BASED else math.inf
         critical = t if name in T_BASED else z
         pval = 2.0 * stdtr(df, -abs(x.stat)) if name in T_BASED else erfc(abs(x.stat) / 2**0.5)
@@ -202,10 +191,10 @@ def corrections(
         if name.startswith("trimfill"):
             row = row._replace(filled=x.extra, side=chosen)
         if name == "sel3" and x.ok:
-            variance = float(selection_of(yi, vi)[1][2])
-            row = row._replace(weight=x.extra, weight_se=math.sqrt(max(0.0, variance)))
+            row = row._replace(weight=x.extra, weight_se=x.extra_se)
         if name == "pet-peese" and x.ok:
-            row = row._replace(used="peese" if _pet(yi, vi).stat > switch else "pet")
+            pet = next(other for other in found if other.correction == "pet")
+            row = row._replace(used="peese" if pet.stat > switch else "pet")
         if name == "p-uniform-star" and x.ok:
             low, high = uniform_ends(yi, vi, math.sqrt(float(chdtri(1.0, alpha))))
             row = row._replace(ci_lb=float(low), ci_ub=float(high))

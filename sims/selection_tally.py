@@ -1,0 +1,168 @@
+"""Syntheses under a mechanism, with detectors and corrections: sums over replicates.
+
+The generic loop over the scalar versions: whatever is registered in `sims.smallstudy_names` runs
+here. Kernels fill a block of replicates, numpy adds it up.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from sims.corrections import T_BASED, correct_many
+from sims.engine import map_ordered
+from sims.names import ESTIMATORS
+from sims.selection import Mechanism, published_syntheses
+from sims.smallstudy import detect_many, kendall_pvals
+from sims.smallstudy_names import CORRECTIONS, DETECTORS
+from sims.streams import scenario_key
+from sims.types import Studies
+
+BLOCK = 500
+PET_SWITCH = 0.05  # one-sided level at which pet-peese takes peese
+LEFT = 1.0  # the side away from benefit is where simulations fill
+
+GENERAL = ("done", "given_up", "run", "run_sq", "published")
+PER_DETECTOR = ("applied", "rejected")
+# e: estimate - mu; excess: e^2 less that of the first correction, where both exist.
+PER_CORRECTION = (
+    "n_ok", "e", "e2", "e3", "e4", "cover", "benefit", "harm", "n_both", "excess", "excess_sq",
+)  # fmt: skip
+
+
+class Analyses(NamedTuple):
+    """What is done with each synthesis: names, the model behind, two-sided level, quantiles.
+
+    t, switch: quantiles of t with k - 2 df (alpha two-sided; PET_SWITCH one-sided); z: normal.
+    """
+
+    detectors: tuple[str, ...]
+    corrections: tuple[str, ...]
+    estimator: str
+    alpha: float
+    t: float
+    switch: float
+    z: float
+
+
+class BiasSums(NamedTuple):
+    """Sums over replicates by name: general, by detector, by correction (see the tuples above)."""
+
+    general: dict[str, float]
+    detectors: dict[str, dict[str, float]]
+    corrections: dict[str, dict[str, float]]
+
+
+def make_analyses(
+    k: int,
+    detectors: Sequence[str] = tuple(DETECTORS),
+    corrections: Sequence[str] = tuple(CORRECTIONS),
+    estimator: str = "DL",
+    alpha: float = 0.05,
+) -> Analyses:
+    """Analyses of k studies; the first correction is what the others are compared with."""
+    from scipy.special import ndtri, stdtrit
+
+    t, switch = np.nan, np.inf
+    if k > 2:
+        t, switch = float(-stdtrit(k - 2.0, alpha / 2.0)), float(-stdtrit(k - 2.0, PET_SWITCH))
+    z = float(-ndtri(alpha / 2.0))
+    return Analyses(tuple(detectors), tuple(corrections), estimator, alpha, t, switch, z)
+
+
+def draw_published(
+    studies: Studies,
+    mechanism: Mechanism,
+    mu: np.ndarray,
+    tau: np.ndarray,
+    cap: int,
+    n_sim: int,
+    seed: int,
+    scenario: str,
+    first: int = 0,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Replicates first..first+n_sim-1: yi, vi, ni (n_sim, k); studies run, mean truth (n_sim,).
+
+    Studies run are negative where a synthesis was given up; its studies mean nothing.
+    """
+    shape = (n_sim, len(studies.fixed))
+    yi, vi, ni, run = np.ones(shape), np.ones(shape), np.ones(shape), np.empty((n_sim, 2))
+    published_syntheses(
+        np.uint64(seed), scenario_key(scenario), first, mu, tau, studies, mechanism, cap,
+        yi, vi, ni, run,
+    )  # fmt: skip
+    return yi, vi, ni, run[:, 0], mu[run[:, 1].astype(int)]
+
+
+def bias_sums(
+    studies: Studies,
+    mechanism: Mechanism,
+    mu: np.ndarray,
+    tau: np.ndarray,
+    cap: int,
+    analyses: Analyses,
+    n_sim: int,
+    seed: int,
+    scenario: str,
+    jobs: int = 1,
+) -> BiasSums:
+    """Sums of n_sim replicates; (J,) truths mu, tau are equally likely. jobs changes nothing."""
+
+    def run(first: int) -> np.ndarray:
+        count = min(BLOCK, n_sim - first)
+        drawn = draw_published(studies, mechanism, mu, tau, cap, count, seed, scenario, first)
+        return _add_up(drawn, analyses)
+
+    total = np.zeros(n_sums(analyses))
+    for sums in map_ordered(run, range(0, n_sim, BLOCK), jobs):
+        total += sums
+    return _named(total, analyses)
+
+
+def n_sums(analyses: Analyses) -> int:
+    """Length of a block's sums."""
+    detectors = len(PER_DETECTOR) * len(analyses.detectors)
+    return len(GENERAL) + detectors + len(PER_CORRECTION) * len(analyses.corrections)
+
+
+def _add_up(drawn: tuple[np.ndarray, ...], analyses: Analyses) -> np.ndarray:
+    yi, vi, ni, run, truth = drawn
+    done = run > 0.0
+    yi, vi, ni, run, truth = (np.ascontiguousarray(x[done]) for x in drawn)
+    k = yi.shape[1]
+    sums = [len(run), np.sum(~done), run.sum(), np.sum(run**2), len(run) * k]
+    exact = kendall_pvals(k)
+    for name in analyses.detectors:
+        found = np.empty((len(yi), 5))
+        detect_many(yi, vi, ni, DETECTORS[name], exact, found)
+        sums += [found[:, 4].sum(), np.sum(found[:, 3] < analyses.alpha)]
+    plain: np.ndarray | None = None
+    for name in analyses.corrections:
+        x = np.empty((len(yi), 9))
+        correct_many(
+            yi, vi, CORRECTIONS[name], truth, ESTIMATORS[analyses.estimator], LEFT,
+            analyses.switch, x,
+        )  # fmt: skip
+        critical = analyses.t if name in T_BASED else analyses.z
+        ok, e = x[:, 4] == 1.0, x[:, 0] - truth
+        plain = e if plain is None else plain
+        both = ok & np.isfinite(plain)
+        excess = (e**2 - plain**2)[both]
+        stat, about = x[ok, 2], x[ok, 3]
+        sums += [ok.sum(), *(np.sum(e[ok] ** power) for power in (1, 2, 3, 4))]
+        sums += [np.sum(np.abs(about) <= critical), np.sum(stat > critical)]
+        sums += [np.sum(stat < -critical), both.sum(), excess.sum(), np.sum(excess**2)]
+    return np.array(sums, dtype=float)
+
+
+def _named(total: np.ndarray, analyses: Analyses) -> BiasSums:
+    values = iter(total.tolist())
+
+    def take(names: tuple[str, ...]) -> dict[str, float]:
+        return {name: next(values) for name in names}
+
+    general = take(GENERAL)
+    detectors = {name: take(PER_DETECTOR) for name in analyses.detectors}
+    return BiasSums(
+        general, detectors, {name: take(PER_CORRECTION) for name in analyses.corrections}
+    )

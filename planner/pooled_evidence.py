@@ -121,7 +121,7 @@ def evidence_text(
         prefix = f"analyses.{_quoted(name)}."
         lines += [f"[{prefix[:-1]}]"]
     lines += [
-        f"k = {table.k}",
+        f"k = {derived(str(table.k))}",
         f"g = {derived(f'{main.estimate:.{digits}f}')}",
         f"ci = {derived(ends)}",
         f"I2 = {derived(f'{i2:.2f}')}",

@@ -5,7 +5,7 @@ mu = sum w y / sum w and r = y - mu, every estimator needs only the sums of `wei
 formulas are functions of those sums, for one data set and for many side by side.
 
 A new estimator is a kernel (yi, vi) -> (tau2, ok) here, its branch in `between_variance`, and
-its name in `sims.names`.
+its name and reference in `sims.names`; for subgroups, a branch in `sims.subgroups` too.
 """
 
 import math
@@ -22,8 +22,8 @@ ROUNDING = 2e-15
 MAX_STEPS = 200
 NOT_TRIED = -1.0
 # Up to this ratio of the largest sampling variance to the smallest, one climb from DerSimonian &
-# Laird's estimate and a look at 0 found the highest maximum of REML in all but 1 of 360,000 sets
-# like the catalogue's, and all but 14 of 240,000 made to be difficult: lanes stop there.
+# Laird's estimate and a look at 0 missed the highest maximum of REML in 1 of 360,000 sets like
+# the catalogue's and in 14 of 360,000 made to be difficult: lanes stop there.
 WIDE_RANGE = 100.0
 
 

@@ -61,8 +61,9 @@ def bias(measure: str, e: Moments, n_sim: int, n_failed: int = 0) -> Performance
 def emp_se(measure: str, e: Moments, n_sim: int, n_failed: int = 0) -> Performance:
     """Standard deviation of the estimates, from the same sums.
 
-    var(s^2) is (m4 - m2^2) / n with central moments, so the MCSE of s is its root over 2 s: no
-    normal estimates are assumed (Kenney & Keeping 1951, 7.6; delta method).
+    var(s^2) is (m4 - m2^2) / n with central moments, to order 1 / n (O'Neill 2014,
+    doi:10.1080/00031305.2014.966589, result 3), and the MCSE of s is its root over 2 s: nothing
+    is assumed about the estimates, where the usual s / sqrt(2 (n - 1)) assumes normal ones.
     """
     if n_sim < 2:
         return nothing(measure, n_sim)._replace(n_failed=n_failed)
@@ -75,7 +76,11 @@ def emp_se(measure: str, e: Moments, n_sim: int, n_failed: int = 0) -> Performan
 
 
 def rmse(measure: str, e: Moments, n_sim: int, n_failed: int = 0) -> Performance:
-    """Root mean squared error, from the same sums; MCSE of the mean of e^2, over 2 rmse."""
+    """Root mean squared error, from the same sums.
+
+    The MCSE of the mean of e^2 is that of any mean (Morris et al. 2019, table 6), and that of its
+    root follows by the delta method: over 2 rmse.
+    """
     if n_sim < 2:
         return nothing(measure, n_sim)._replace(n_failed=n_failed)
     mse = e[1] / n_sim

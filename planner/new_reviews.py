@@ -22,6 +22,7 @@ from planner.synthesis_designs import (
     sizes_named,
 )
 from planner.synthesis_runs import (
+    check_source,
     check_targets,
     replications,
     review_rows,
@@ -92,6 +93,7 @@ def meta(
     InputError : a value that is out of range or contradicts another.
     """
     check_seed(seed)
+    check_source(analysis, mu, tau)
     reps = replications(reps, mcse, DEFAULT_REPS)
     targets = check_targets(target)
     design = SynthesisDesign(

@@ -31,6 +31,13 @@ def check_truth(mu: float | None, tau: float | None) -> None:
         raise InputError(f"--tau {tau}; accepted: 0 to 100, in SDs")
 
 
+def check_source(analysis: Analysis | None, mu: float | None, tau: float | None) -> None:
+    """Refuse a run without any truth to start from."""
+    check_truth(mu, tau)
+    if mu is None and analysis is None:
+        raise InputError("nothing to plan from: give --analysis NAME, or --mu and --tau")
+
+
 def check_targets(target: float | Iterable[float]) -> tuple[float, ...]:
     """Targets as a tuple, each a chance."""
     targets = tuple(target) if isinstance(target, Iterable) else (float(target),)
@@ -68,7 +75,7 @@ def review_truths(
     progress: Callable[[str, int, int], None] | None,
 ) -> tuple[Calibration | None, list[Truth]]:
     """The calibration, if there is one, and the truths, the one planned for first."""
-    check_truth(mu, tau)
+    check_source(analysis, mu, tau)
     if mu is not None and tau is not None:
         if plan_for != "new-lab":
             raise InputError(
@@ -77,8 +84,7 @@ def review_truths(
         if cluster != "none":
             raise InputError(f"--cluster {cluster} needs --analysis, which says how they cluster")
         return None, [Truth.point("given", mu, tau)]
-    if analysis is None:
-        raise InputError("nothing to plan from: give --analysis NAME, or --mu and --tau")
+    assert analysis is not None
     if plan_for not in PLAN_FOR:
         if plan_for == "pooled":
             raise InputError(
@@ -178,11 +184,10 @@ def update_sums(
     reps: int,
     seed: int,
     jobs: int | None,
-    first: int = 0,
 ) -> np.ndarray:
     """Sums over updates: m new studies of n animals per group join a set of published ones.
 
-    sets: yi, vi (J, k), and mu, tau (J,) of the new studies; first: number of the first replicate.
+    sets: yi, vi (J, k), and mu, tau (J,) of the new studies.
     """
     from sims.engine import default_jobs, run_tally
     from sims.lanes.meta import sums_shape, tally_updates
@@ -196,12 +201,46 @@ def update_sums(
     key, word, codes = scenario_key("update"), np.uint64(seed), design.codes
 
     def tally(start: int, count: int, out: np.ndarray) -> None:
-        tally_updates(
-            word, key, first + start, count, yi, vi, mu, tau, studies, codes, critical, out
-        )
+        tally_updates(word, key, start, count, yi, vi, mu, tau, studies, codes, critical, out)
 
     jobs = default_jobs() if jobs is None else jobs
     return run_tally(tally, reps, sums_shape(len(codes), len(critical), True), jobs)
+
+
+def update_replicates(
+    sets: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+    design: SynthesisDesign,
+    n: int,
+    m: int,
+    reps: int,
+    seed: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which set each of `reps` updates picked, and whether it shows a benefit (0 or 1).
+
+    Under the first estimator and interval of the design; the rest as in `update_sums`.
+    """
+    from sims.lanes.draws import PICKED
+    from sims.lanes.meta import replicate_updates
+    from sims.lanes.pooling import HK, MU, N_RESULTS, OK, SE
+    from sims.streams import scenario_key
+    from sims.syntheses import make_studies
+
+    yi, vi, mu, tau = sets
+    k = yi.shape[1] + m
+    studies = make_studies(np.array([n]), np.array([1.0]), m, variance=design.vtype)
+    truth, pooled = np.empty((reps, PICKED + 1)), np.empty((reps, 1, N_RESULTS))
+    y, v = np.empty((reps, k)), np.empty((reps, k))
+    replicate_updates(
+        np.uint64(seed), scenario_key("update"), 0, yi, vi, mu, tau, studies, design.codes[:1],
+        truth, y, v, pooled,
+    )  # fmt: skip
+    found = pooled[:, 0]
+    se = found[:, SE]
+    if design.intervals[0] != "wald":
+        floor = 1.0 if design.intervals[0] == "hk-wald" else 0.0
+        se = se * np.sqrt(np.maximum(found[:, HK], floor))
+    benefit = (found[:, MU] - design.critical(k)[0, 1] * se > 0.0) & (found[:, OK] > 0.0)
+    return truth[:, PICKED].astype(np.int64), benefit.astype(float)
 
 
 def _estimator_measures(s: dict[str, float], truth: Truth | None, reps: int) -> list[Performance]:

@@ -21,7 +21,13 @@ from planner.synthesis_designs import (
     check_counts,
     chosen,
 )
-from planner.synthesis_runs import check_truth, replications, update_rows, update_sums
+from planner.synthesis_runs import (
+    check_truth,
+    replications,
+    update_replicates,
+    update_rows,
+    update_sums,
+)
 from sims.names import ESTIMATORS, INTERVALS
 
 if TYPE_CHECKING:
@@ -29,7 +35,7 @@ if TYPE_CHECKING:
 
 DEFAULT_N = (8, 12, 16)
 DEFAULT_REPS = 50_000
-N_SETS, N_DRAWS, SET_REPS = 400, 64, 512  # behind the part of an answer that the data would settle
+N_SETS, N_DRAWS, SET_REPS = 400, 64, 256  # behind the part of an answer that the data would settle
 
 
 def update(
@@ -163,18 +169,20 @@ def _data_part(
     variance, from the fourth moment, by the delta method.
     """
     yi, vi, draws_mu, draws_tau = settled
+    sets = (
+        np.repeat(yi, N_DRAWS, axis=0), np.repeat(vi, N_DRAWS, axis=0),
+        draws_mu.ravel(), draws_tau.ravel(),
+    )  # fmt: skip
     one = replace(design, estimators=design.estimators[:1], intervals=design.intervals[:1])
-    chances = np.empty(len(yi))
-    for s in range(len(yi)):
-        y, v = (np.repeat(part[s : s + 1], N_DRAWS, axis=0) for part in (yi, vi))
-        sets = (y, v, draws_mu[s], draws_tau[s])
-        sums = update_sums(sets, one, n, m, SET_REPS, seed, 1, first=s * SET_REPS)
-        chances[s] = update_rows(sums, one, SET_REPS)[0]["value"]
-    within = chances * (1.0 - chances) / (SET_REPS - 1)
+    picked, benefit = update_replicates(sets, one, n, m, len(yi) * SET_REPS, seed)
+    of_set = picked // N_DRAWS
+    counts = np.bincount(of_set, minlength=len(yi))
+    chances = np.bincount(of_set, weights=benefit, minlength=len(yi)) / counts
+    within = chances * (1.0 - chances) / (counts - 1)
     away = (chances - chances.mean()) ** 2 - within
     variance = max(0.0, float(away.mean()) * len(yi) / (len(yi) - 1))
     sd, error = math.sqrt(variance), float(away.std() / math.sqrt(len(yi)))
     return {
         "measure": "data_sd", "value": sd, "mcse": error / (2.0 * sd) if sd > 0.0 else 0.0,
-        "n_sim": len(yi) * SET_REPS,
+        "n_sim": len(picked),
     }  # fmt: skip

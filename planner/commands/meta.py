@@ -151,5 +151,5 @@ def _refuse(given: dict[str, Any], names: tuple[str, ...], mode: str) -> None:
 
     defaults = {"sizes": "published", "plan_for": "new-lab", "cluster": "none"}
     for name in names:
-        if given[name] not in (None, defaults.get(name), []):
+        if given[name] not in (None, defaults.get(name), [], ()):
             raise InputError(f"--{name.replace('_', '-')} does not go with {mode}")

@@ -21,7 +21,7 @@ _TRUTHS = {
 
 _NEEDED = {**_TRUTHS, "new-lab": "average as calibrated"}
 _SHORT = {
-    "new-lab": "calibrated", "assurance": "unsure", "discounted": "1/4 less", "given": "given",
+    "new-lab": "as found", "assurance": "unsure", "discounted": "1/4 less", "given": "given",
 }  # fmt: skip
 
 
@@ -168,10 +168,10 @@ def update_page(result: Result) -> str:
     for n in scenario["n"]:
         lines += [
             f"  New studies of {n} per group, {estimator}, {interval}",
-            "    new  animals  significant  conclusion  interval   mean    pred. int."
-            + ("  known data" if known else ""),
-            "                      benefit     changes   +/- SDs  shift  excludes 0"
-            + ("  would move" if known else ""),
+            "   new  animals  significant  conclusion  interval   mean  pred. int."
+            + ("  if known" if known else ""),
+            "                     benefit     changes   +/- SDs  shift  excludes 0"
+            + ("       +/-" if known else ""),
         ]
         for m in scenario["new_studies"]:
             own = {"n": n, "new_studies": m, "estimator": estimator, "interval": interval}
@@ -183,11 +183,18 @@ def update_page(result: Result) -> str:
             part = value(rows, "data_sd", **own)
             half = "-" if width is None else f"{width / 2.0:.2f}"
             away = "-" if shift is None else f"{shift:.2f}"
-            moves = "" if part is None else f"+/-{100.0 * part:.0f} pts"
+            moves = "" if part is None else f"{100.0 * part:.1f} pts"
             lines.append(
-                f"    {m:>3}  {2 * n * m:>7}  {chance(success):>11}  {precise(changed):>10}  "
-                f"{half:>8}  {away:>5}  {chance(excludes):>10}  {moves:>10}".rstrip()
+                f"   {m:>3}  {2 * n * m:>7}  {chance(success):>11}  {precise(changed):>10}  "
+                f"{half:>8}  {away:>5}  {chance(excludes):>10}  {moves:>8}".rstrip()
             )
+        lines.append("")
+    if known:
+        lines += paragraph(
+            "if known +/-: SD of the chance of a significant benefit over the published studies "
+            "that may lie behind the summary.",
+            "  ",
+        )
         lines.append("")
     return "\n".join([*lines, *_closing(document)])
 
@@ -205,12 +212,11 @@ def labs_page(result: Result) -> str:
     for total in scenario["animals"]:
         lines += [
             f"  {total} animals in all, {estimator}",
-            "   labs    per  animals  shows the mean effect".ljust(26 + 11 * len(pairs))
-            + "   significant without",
-            "         group     used" + "".join(f"{i:>11}" for _, i in pairs)
-            + "".join(f"{i:>11}" for i in intervals),
-            " " * 24 + "".join(f"{_SHORT[t]:>11}" for t, _ in pairs)
-            + "".join(f"{'any effect':>11}" for _ in intervals),
+            "   labs    per  animals" + f"{'shows the mean effect':>{10 * len(pairs)}}"
+            + f"{'without any effect':>{10 * len(intervals)}}",
+            "         group     used" + "".join(f"{i:>10}" for _, i in pairs)
+            + "".join(f"{i:>10}" for i in intervals),
+            " " * 24 + "".join(f"{_SHORT[t]:>10}" for t, _ in pairs).rstrip(),
         ]  # fmt: skip
         for m in scenario["labs"]:
             n = total // (2 * m)
@@ -223,13 +229,13 @@ def labs_page(result: Result) -> str:
             mark = ">" if (2 * n * m, m) in best else " "
             lines.append(
                 f" {mark} {m:>4}  {n:>5}  {2 * n * m:>7}"
-                + "".join(f"{chance(p):>11}" for p in cells)
-                + "".join(f"{precise(p):>11}" for p in false)
+                + "".join(f"{chance(p):>10}" for p in cells)
+                + "".join(f"{precise(p):>10}" for p in false)
             )
         lines.append("")
     lines += paragraph(
         "> on the frontier: no fair design shown does better with as many or fewer animals and "
-        "laboratories.",
+        "laboratories. as found: mean effect as calibrated; unsure: not knowing it.",
         "  ",
     )
     return "\n".join([*lines, "", *_closing(document)])

@@ -305,11 +305,16 @@ def _names(asked: str | Sequence[str], known: Mapping[str, int], option: str) ->
 
 def _pairs(where: Mapping[str, str] | Iterable[str]) -> list[tuple[str, str]]:
     if isinstance(where, Mapping):
-        return [(str(name), str(value)) for name, value in where.items()]
+        return [(_clean(str(name)), _clean(str(value))) for name, value in where.items()]
     pairs = []
     for text in [where] if isinstance(where, str) else where:
         name, equals, value = text.partition("=")
         if not equals or not name.strip():
             raise InputError(f"--where {text[:60]!r}; accepted: COLUMN=VALUE, such as species=rat")
-        pairs.append((name.strip(), value.strip()))
+        pairs.append((_clean(name), _clean(value)))
     return pairs
+
+
+def _clean(text: str) -> str:
+    # As cells are read.
+    return " ".join(text.split())

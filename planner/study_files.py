@@ -16,11 +16,13 @@ MOST_COLUMNS = 1_000
 DELIMITERS = (",", ";", "\t")
 NAMES = {",": "commas", ";": "semicolons", "\t": "tabs"}
 ACCEPTED = "accepted: a CSV file, one row per study"
+# Control characters become spaces: they mean nothing in a cell, and something to a terminal.
+_CONTROL = dict.fromkeys((*range(32), *range(127, 160)), " ")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row: the line of the file it starts on, and its cells without surrounding spaces."""
+    """One row: the line of the file it starts on, and its cells, spaces single and none around."""
 
     line: int
     cells: tuple[str, ...]
@@ -154,7 +156,7 @@ def _records(text: str, file: str, known: frozenset[str]) -> Iterator[tuple[str,
     try:
         for cells in reader:
             line_number, before = skipped + before + 1, reader.line_num
-            cut = tuple(cell.strip() for cell in cells)
+            cut = tuple(" ".join(cell.translate(_CONTROL).split()) for cell in cells)
             if any(cut):
                 if len(cut) > MOST_COLUMNS:
                     raise InputError(

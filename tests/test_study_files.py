@@ -211,6 +211,7 @@ def test_rows_and_columns_of_others() -> None:
 def test_a_label_over_two_lines() -> None:
     found = read('study,yi,vi\n"A\nand B",1,2\nC,1,2\n')
     assert found.lines == (2, 4)
+    assert found.labels == ("A and B", "C")
 
 
 def test_incomplete_rows_are_left_out_only_if_asked() -> None:
@@ -349,3 +350,42 @@ def test_marks() -> None:
     assert find_marks(["1,500", "2"], "\t").thousands == "1,500"
     assert find_marks(["1,500", "0,2"], "\t") == find_marks(["0,2", "1,500"], "\t")
     assert find_marks(["1,5", "0.2"], "\t").mixed == ("0.2", "1,5")
+
+
+_CELLS = st.sampled_from(
+    ["", "1", "-0.5", "0", "1,5", "1.234", "NA", "nan", "x", '"', "a;b", "12", "1e400", "\u0661"]
+)
+
+
+@given(
+    st.lists(st.sampled_from([*sorted(KNOWN), "species", "yi", "vi", ""]), max_size=8),
+    st.lists(st.lists(_CELLS, max_size=8), max_size=5),
+    st.sampled_from([",", ";", "\t"]),
+)
+@settings(max_examples=150, deadline=None)
+def test_any_table_is_read_or_refused_in_words(
+    header: list[str], rows: list[list[str]], delimiter: str
+) -> None:
+    text = "\n".join(delimiter.join(row) for row in [["yi", "vi", *header], *rows])
+    lines = []
+    for skip in (False, True):
+        try:
+            found = read(text, skip_incomplete=skip)
+        except InputError as error:
+            lines.append(str(error).splitlines())
+        else:
+            assert np.isfinite(found.yi).all()
+            assert (found.vi > 0).all()
+    assert all(len(message) <= 2 for message in lines)
+
+
+@given(st.binary(max_size=60))
+@settings(max_examples=150, deadline=None)
+def test_any_bytes_are_read_or_refused(data: bytes) -> None:
+    lines = []
+    for start in (b"", b"yi,vi\n", b"\xff\xfe", b"\xef\xbb\xbfyi;vi\n1;1\n"):
+        try:
+            read(start + data)
+        except InputError as error:
+            lines.append(str(error).splitlines())
+    assert all(len(message) <= 2 for message in lines)

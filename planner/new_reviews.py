@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -190,15 +190,17 @@ def _required(
     """Fewest studies whose simulated chance of success reaches a target, for every interval."""
     rows = []
     for truth in truths:
-        counts = cache(
-            lambda k, truth=truth: success_counts(truth, studies_of(k), design, reps, seed, jobs)
-        )
+
+        @cache
+        def counts(k: int, truth: Truth = truth) -> np.ndarray:
+            return success_counts(truth, studies_of(k), design, reps, seed, jobs)
+
         ceiling = float(np.mean(truth.mu > 0.0))
         for e, estimator in enumerate(design.estimators):
             for i, interval in enumerate(design.intervals):
                 for goal in targets:
                     found, low, high = _smallest_k(
-                        lambda k, c=counts, at=(e, i): float(c(k)[at]) / reps, goal, ceiling, reps
+                        partial(_share, counts, (e, i), reps), goal, ceiling, reps
                     )
                     rows.append({
                         "target": goal, "truth": truth.name, "measure": "success", "shrink": 0.0,
@@ -208,6 +210,10 @@ def _required(
                         "ordered": None, "recommended": False,
                     })  # fmt: skip
     return rows
+
+
+def _share(counts: Callable[[int], np.ndarray], at: tuple[int, int], reps: int, k: int) -> float:
+    return float(counts(k)[at]) / reps
 
 
 def _smallest_k(

@@ -1,4 +1,4 @@
-"""`planner meta`: new reviews, updates and several laboratories, against other ways to the numbers."""
+"""`planner meta`: new reviews, updates, several laboratories, against other ways to the numbers."""
 
 import json
 from functools import cache
@@ -166,6 +166,37 @@ def test_without_new_studies_an_update_is_the_publication(name: str) -> None:
     low, high = analysis.ci.lower.interval, analysis.ci.upper.interval
     assert high[0] - low[1] <= width <= high[1] - low[0]
     assert rows(found, "shift_abs", new_studies=0)[0]["value"] == 0.0
+
+
+STUDIES = """study,n1,mean1,sd1,n2,mean2,sd2
+A,8,3.1,1.0,8,1.2,1.1
+B,6,2.2,0.9,7,1.9,1.0
+C,10,4.0,1.4,10,1.0,1.3
+D,7,2.6,1.2,7,1.4,0.8
+"""
+
+
+def test_an_update_of_evidence_with_studies_contains_exactly_those(tmp_path) -> None:
+    path = tmp_path / "four.csv"
+    path.write_text(STUDIES)
+    pooled = planner.pool(path)
+    analysis = pooled.analysis("four")
+    truth = planner.calibrate(analysis)
+    yi, vi, _ = published_studies(truth, analysis)
+    own = [(row["yi"], row["vi"]) for row in pooled.document()["studies"]]
+    for set_y, set_v in zip(yi[::500], vi[::500], strict=True):
+        np.testing.assert_allclose(np.transpose([set_y, set_v]), own, rtol=1e-12)
+    found = planner.update(analysis, truth=truth, new_studies=(0,), n=(8,), reps=500)
+    for row in pooled.document()["estimates"]:
+        if row["estimator"] in ("DL", "REML"):
+            same = {"estimator": row["estimator"], "interval": row["interval"]}
+            width = rows(found, "ci_width", **same)[0]["value"]
+            assert width == pytest.approx(row["ci_ub"] - row["ci_lb"], rel=1e-9)
+    # All that is known of (mu, tau) is in the draws: the pooled effect lies well within them.
+    assert (
+        np.quantile(truth.draws_mu, 0.025) < analysis.g.number < np.quantile(truth.draws_mu, 0.975)
+    )
+    assert "pseudo-studies" not in {warning["code"] for warning in found.warnings}
 
 
 def _update_by_hand(analysis, m, n, n_sim, seed):

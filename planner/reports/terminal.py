@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from planner.reports.bias_measures import BIAS_DEFAULTS
 from planner.reports.measures import percent
 from planner.reports.text import curve, paragraph
 
@@ -199,9 +200,7 @@ def calibration_page(result: Result) -> str:
     lines.append("")
     lines += paragraph(
         f"Prior: mu uniform on {bounds['mu_low']:.2f} to {bounds['mu_high']:.2f}, tau uniform on "
-        f"0 to {bounds['tau_high']:.2f} (alternative: half-normal). {truth['n_draws']:,} of "
-        f"{truth['n_tried']:,} simulated syntheses reproduce the publication to its rounding (or "
-        "to 0.5% of the standard error, where more digits are printed). "
+        f"0 to {bounds['tau_high']:.2f} (alternative: half-normal). {_conditioned(truth)} "
         f"Simulation error of the matched mu {truth['mu_mcse']:.4f}, tau {truth['tau_mcse']:.4f}.",
         "  ",
     )
@@ -212,12 +211,30 @@ def calibration_page(result: Result) -> str:
     return "\n".join(lines)
 
 
+def _conditioned(truth: Mapping[str, Any]) -> str:
+    """How the joint draws were made to agree with the publication."""
+    if truth["n_tried"] == 0:
+        return (
+            f"{truth['n_draws']:,} draws given the studies themselves, by their exact likelihood."
+        )
+    return (
+        f"{truth['n_draws']:,} of {truth['n_tried']:,} simulated syntheses reproduce the "
+        "publication to its rounding (or to 0.5% of the standard error, where more digits are "
+        "printed)."
+    )
+
+
 def command_line(document: Mapping[str, Any]) -> str:
     """The command that repeats a run: every option that is not at its default."""
     scenario = document["scenario"]
     words = ["planner", document["command"]]
     for name, value in scenario.items():
-        if value == scenario_default(name, document["command"]) or value in (None, False, []):
+        # By identity: 0 equals False, but --tau 0 must stay.
+        if (
+            value is None
+            or value is False
+            or value in ([], scenario_default(name, document["command"]))
+        ):
             continue
         flag = "--" + name.replace("_", "-")
         if value is True:
@@ -242,6 +259,8 @@ def _typed(values: list[Any]) -> str:
 
 def scenario_default(name: str, command: str) -> Any:
     """Default of an option, to leave it out of a command line; the seed is always shown."""
+    if command == "bias" and name in BIAS_DEFAULTS:
+        return BIAS_DEFAULTS[name]
     if command == "meta" and name in ("reps", "estimator", "interval"):
         return {"reps": 50_000, "estimator": "DL,REML", "interval": "wald,hk,hk-wald"}[name]
     return {

@@ -284,9 +284,13 @@ def calibration_answer(analysis: Any, calibration: Any) -> str:
         spread = f"laboratories varying around it with SD {calibration.tau:.2f}"
     return (
         f"A mean true effect of {calibration.mu:.2f} SDs, {spread}, publishes "
-        f"{analysis.g} in the median. The article leaves open {mu_lb:.2f} to {mu_ub:.2f} for the "
+        f"{analysis.g} in the median. {_source(analysis)} open {mu_lb:.2f} to {mu_ub:.2f} for the "
         f"mean and {tau_lb:.2f} to {tau_ub:.2f} for the SD (95%, flat prior)."
     )
+
+
+def _source(analysis: Any) -> str:
+    return "The article leaves" if analysis.data is None else "The studies leave"
 
 
 def calibration_warnings(analysis: Any, calibration: Any) -> list[dict[str, str]]:

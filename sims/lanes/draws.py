@@ -66,11 +66,12 @@ def draw_block(key, first, lanes, mu, tau, studies, truths, n_given, work):
         at = study_row(n_given + i)
         _sizes(cdf, fixed[i], lanes, truths, work, at)
         _look_up(n, terms, sd_tables, lanes, truths, work, at)
-        _effects(from_front((N_TRUTH + cluster[i]) * LANES), lanes, truths, work, at)
+        _effects((N_TRUTH + cluster[i]) * LANES, lanes, truths, work, at)
 
 
 @kernel
 def _sizes(cdf, fixed, lanes, truths, work, at):
+    lanes, at = from_front(lanes), from_front(at)
     for lane in range(lanes):
         truths[_SIZE * LANES + lane] = max(0.0, fixed)
     if fixed < 0:
@@ -93,6 +94,7 @@ def _look_up(n, terms, sd_tables, lanes, truths, work, at):
 
 @kernel
 def _effects(common, lanes, truths, work, at):
+    common, lanes, at = from_front(common), from_front(lanes), from_front(at)
     for lane in range(lanes):
         spread = math.sqrt(truths[_WITHIN * LANES + lane] + 2.0 / truths[_N * LANES + lane])
         deviation = (

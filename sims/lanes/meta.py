@@ -65,7 +65,7 @@ def _give_sets(lanes, set_y, set_v, truths, work):
 
 @kernel
 def _add_estimates(work, estimator, lanes, truths, sums, at):
-    at = from_front(at)
+    lanes, at = from_front(lanes), from_front(at)
     mu, between, ok = (
         result_at(estimator, MU), result_at(estimator, BETWEEN), result_at(estimator, OK),
     )  # fmt: skip
@@ -92,7 +92,7 @@ def _add_intervals(work, estimator, interval, critical, critical_pi, lanes, trut
         result_at(estimator, MU), result_at(estimator, BETWEEN), result_at(estimator, OK),
     )  # fmt: skip
     se, hk = result_at(estimator, SE), result_at(estimator, HK)
-    at = from_front(at)
+    lanes, at = from_front(lanes), from_front(at)
     for lane in range(lanes):
         counts = 1.0 if work[ok + lane] > 0.0 else 0.0
         centre = work[mu + lane]
@@ -128,7 +128,7 @@ def _side(centre, half):
 @kernel
 def _add_shifts(work, own, estimator, lanes, sums, at):
     mu, ok = result_at(estimator, MU), result_at(estimator, OK)
-    at = from_front(at)
+    lanes, at = from_front(lanes), from_front(at)
     for lane in range(lanes):
         shift = work[mu + lane] - own[mu + lane] if work[ok + lane] > 0.0 else 0.0
         sums[at + lane] += shift
@@ -140,7 +140,7 @@ def _add_shifts(work, own, estimator, lanes, sums, at):
 def _add_changes(work, own, estimator, interval, critical, own_critical, lanes, sums, at):
     mu, se = result_at(estimator, MU), result_at(estimator, SE)
     hk, ok = result_at(estimator, HK), result_at(estimator, OK)
-    at = from_front(at)
+    lanes, at = from_front(lanes), from_front(at)
     for lane in range(lanes):
         half = critical * interval_se(work[se + lane], work[hk + lane], interval)
         own_half = own_critical * interval_se(own[se + lane], own[hk + lane], interval)

@@ -58,10 +58,10 @@ EFFECT, VARIANCE, WEIGHT, _N_ROWS = range(4)
 
 @kernel
 def from_front(at):
-    """An index that is not negative, said so that the compiler knows it.
+    """An index or a number of lanes as it is, 0 or more: said so that the compiler knows it.
 
-    A negative index would count from the end; loops over lanes that start at an index which
-    might be negative are not vectorised.
+    A negative index would count from the end; loops over lanes are not vectorised where the
+    compiler sees that an index might be negative, or overflow.
     """
     return at & 0x7FFFFFFF
 

@@ -9,6 +9,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := pyproject.toml planner/_version.py
 
+, := ,
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
@@ -44,13 +45,18 @@ validate: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
 # Everything under results/ again, one folder for each command and analysis.
+ANALYSES := single-early single-late chronic-during chronic-after
+save = $(BIN)/planner $(2) --force --quiet --out results/$(1) > results/$(1).txt
+
 results: $(VENV)/.installed
-	for analysis in single-early single-late chronic-during chronic-after; do \
-	    for command in calibrate power; do \
-	        $(BIN)/planner $$command --analysis $$analysis --force --quiet \
-	            --out results/$$command-$$analysis > results/$$command-$$analysis.txt || exit 1; \
+	set -e; for analysis in $(ANALYSES); do \
+	    for command in calibrate power meta; do \
+	        $(call save,$$command-$$analysis,$$command --analysis $$analysis); \
 	    done; \
+	    $(call save,update-$$analysis,meta --analysis $$analysis --update); \
+	    $(call save,labs-$$analysis,meta --analysis $$analysis --labs 1:8 --animals 48$(,)96); \
 	done
+	$(call save,pool-marbles,pool tests/data/marbles.csv --benefit lower)
 
 calibrations: $(VENV)/.installed
 	$(BIN)/python -m planner.ship_calibrations

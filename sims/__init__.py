@@ -1,5 +1,6 @@
-"""Simulation of two-arm experiments and of meta-analyses: numbers in, numbers out.
+"""Simulation of experiments and of meta-analyses: numbers in, numbers out.
 
-Files in reading order: kernels, streams, chi, effects, experiments, exact, pooling, syntheses,
-conditioning, performance, engine, search.
+Files in reading order: types, kernels, streams, tables, chi, effects, experiments, exact; names,
+pooling, inference, subgroups, robust; syntheses, known, clustered, conditioning, posterior;
+performance, engine, search; then the fast versions in lanes/.
 """

@@ -11,6 +11,7 @@ from planner._version import __version__
 _PLACES = {
     "InputError": "planner.errors",
     "analysis": "planner.published",
+    "bias": "planner.small_study",
     "read": "planner.published",
     "calibrate": "planner.calibration",
     "labs": "planner.multi_lab",
@@ -21,8 +22,8 @@ _PLACES = {
 }
 
 __all__ = [
-    "InputError", "__version__", "analysis", "calibrate", "labs", "meta", "pool", "power", "read",
-    "update",
+    "InputError", "__version__", "analysis", "bias", "calibrate", "labs", "meta", "pool", "power",
+    "read", "update",
 ]  # fmt: skip
 
 

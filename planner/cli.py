@@ -27,6 +27,10 @@ COMMANDS = {
         "Would a new review or another laboratory help?",
         "A new meta-analysis, an update, a multi-laboratory study.",
     ),
+    "bias": (
+        "Could it all be publication bias?",
+        "Tests and corrections under small-study mechanisms.",
+    ),
 }
 
 HELP = """Plan the next animal study from a published systematic review.

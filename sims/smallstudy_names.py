@@ -11,29 +11,11 @@ CORRECTIONS = {
 }  # fmt: skip
 MECHANISMS = ("none", "step", "direction", "carter", "inflation", "peak", "stopping", "outliers")
 
-# What is regressed on the intercept of a t-test with k - 2 df, or correlated.
-DETECTOR_WORDS = {
-    "egger-se": "effect on its standard error, weights 1/v",
-    "egger-n": "effect on 1/sqrt(n), weights n; n animals in both groups",
-    "egger-n-vi": "effect on 1/sqrt(n), weights 1/v",
-    "begg": "rank correlation of standardized effect and v",
-}
 DETECTOR_REFERENCES = {
     "egger-se": "Egger et al. 1997, doi:10.1136/bmj.315.7109.629",
     "egger-n": "Zwetsloot et al. 2017, doi:10.7554/eLife.24260",
     "egger-n-vi": "Sterne & Egger 2005, doi:10.1002/0470870168.ch6; metafor's sqrtninv",
     "begg": "Begg & Mazumdar 1994, doi:10.2307/2533446",
-}
-CORRECTION_WORDS = {
-    "none": "the pooled effect as it is",
-    "trimfill": "trim and fill, L0",
-    "trimfill-r0": "trim and fill, R0",
-    "pet": "effect at standard error 0, straight line",
-    "peese": "effect at standard error 0, in the variance",
-    "pet-peese": "peese where pet shows an effect (one-sided p < .05), else pet",
-    "sel3": "selection model: mean, variance, weight of p > .025",
-    "p-uniform-star": "likelihood given what is significant",
-    "limit": "effect of a study without sampling error",
 }
 CORRECTION_REFERENCES = {
     "none": "DerSimonian & Laird 1986, doi:10.1016/0197-2456(86)90046-2",
@@ -45,16 +27,6 @@ CORRECTION_REFERENCES = {
     "sel3": "Hedges & Vevea 1996, doi:10.3102/10769986021004299; Vevea & Hedges 1995",
     "p-uniform-star": "van Aert & van Assen 2023, doi:10.31222/osf.io/zqjr9",
     "limit": "Rücker et al. 2011, doi:10.1093/biostatistics/kxq046",
-}
-MECHANISM_WORDS = {
-    "none": "every study is published as it was run",
-    "step": "a study whose one-sided p exceeds 0.025 is published with probability --weight",
-    "direction": "an effect against benefit is published with probability --strength",
-    "carter": "censoring of Carter et al.: --strength none, medium, strong",
-    "inflation": "true effects larger by --strength / sqrt(n), n animals in both groups",
-    "peak": "the largest of --strength correlated time points is published",
-    "stopping": "up to --strength further looks, 2 animals more per group, until p < 0.025",
-    "outliers": "share --strength of labs drop animals beyond 2 SDs if that makes p < 0.025",
 }
 MECHANISM_REFERENCES = {
     "none": "",

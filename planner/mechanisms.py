@@ -1,0 +1,220 @@
+"""Small-study mechanisms as users name them: at which strengths, acting with which others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from planner.errors import InputError, unknown
+from sims.smallstudy_names import CARTER_STRENGTHS, MECHANISMS, NEUTRAL, STRENGTHS
+
+if TYPE_CHECKING:
+    from sims.selection import Mechanism
+    from sims.types import Studies
+
+P_CUT = 0.025
+_RANGES = {
+    "step": "0 to 1", "direction": "0 to 1", "carter": "none, medium, strong",
+    "inflation": "-100 to 100", "peak": "whole numbers 1 to 50",
+    "stopping": "whole numbers 0 to 50", "outliers": "0 to 1",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Swept:
+    """A mechanism whose strength is varied, and others at fixed strengths that act with it.
+
+    Parameters
+    ----------
+    name : the one that is varied
+    strengths : its strengths, the neutral one first
+    fixed : others, name to strength
+    cuts : of "step", one-sided p values
+    steps : for several cuts, by strength the weights beyond each cut
+    """
+
+    name: str
+    strengths: tuple[float, ...]
+    fixed: tuple[tuple[str, float], ...] = ()
+    cuts: tuple[float, ...] = (P_CUT,)
+    steps: dict[float, tuple[float, ...]] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """As it is typed."""
+        return "+".join([self.name, *(f"{name}={shown(name, x)}" for name, x in self.fixed)])
+
+    def neutral(self, strength: float) -> bool:
+        """Whether nothing happens at this strength."""
+        return strength == NEUTRAL[self.name] and not self.fixed
+
+    def columns(self, strength: float) -> dict[str, Any]:
+        """The design columns of a row: mechanism, weight, strength."""
+        if self.name == "step":
+            several = self.steps.get(strength)
+            weight = strength if several is None else ":".join(f"{w:g}" for w in several)
+            return {"mechanism": self.label, "weight": weight, "strength": None}
+        return {
+            "mechanism": self.label, "weight": None,
+            "strength": shown(self.name, strength) if self.name == "carter" else strength,
+        }  # fmt: skip
+
+    def build(self, strength: float, vtype: str = "CMA") -> Mechanism:
+        """The mechanism as kernels take it.
+
+        Raises
+        ------
+        InputError : a strength that is out of range.
+        """
+        from sims.selection import make_mechanism
+
+        all_strengths = {**dict(self.fixed), self.name: strength}
+        weights = None
+        if self.name == "step" and len(self.cuts) > 1:
+            weights = (1.0, *self.steps.get(strength, (strength,) * len(self.cuts)))
+            all_strengths["step"] = 1.0
+        for name, value in all_strengths.items():
+            try:
+                make_mechanism({name: value})
+            except ValueError:
+                option = "--weight" if name == "step" else "--strength"
+                raise InputError(
+                    f"{option} {value:g} of {name}; accepted: {_RANGES[name]}"
+                ) from None
+        return make_mechanism(all_strengths, cuts=self.cuts, weights=weights, variance=vtype)
+
+
+def shown(name: str, strength: float) -> str:
+    """A strength as it is typed."""
+    if name == "carter":
+        return next(word for word, value in CARTER_STRENGTHS.items() if value == strength)
+    return f"{strength:g}"
+
+
+def swept(
+    mechanisms: str | Sequence[str],
+    weight: Iterable[Any] | str | None = None,
+    strength: Iterable[Any] | str | None = None,
+    cuts: Iterable[float] | str | None = None,
+) -> list[Swept]:
+    """Mechanisms from what was typed, such as ``"step,peak=3+step"``.
+
+    Each is a name, or names joined by + of which all but one carry a fixed strength (``peak=3``).
+    weight: strengths of step, with several cuts the weights beyond each joined by colons; strength:
+    those of the others.
+
+    Raises
+    ------
+    InputError : a name or strength that does not exist.
+    """
+    parts = mechanisms.split(",") if isinstance(mechanisms, str) else list(mechanisms)
+    edges = _numbers("--cuts", cuts) if cuts is not None else (P_CUT,)
+    if not edges or list(edges) != sorted(set(edges)) or not 0.0 < edges[0] <= edges[-1] < 1.0:
+        raise InputError(f"--cuts {cuts}; accepted: rising one-sided p values, such as 0.025,0.5")
+    found = [_one(part.strip(), weight, strength, edges) for part in parts if part.strip()]
+    if not found:
+        raise InputError(f"--mechanism names none; names that exist: {', '.join(MECHANISMS)}")
+    names = [one.name for one in found]
+    if weight is not None and "step" not in names:
+        raise InputError("--weight is the strength of step; the other mechanisms take --strength")
+    if strength is not None and not set(names) - {"step"}:
+        raise InputError("--strength is for other mechanisms than step, which takes --weight")
+    if cuts is not None and "step" not in names:
+        raise InputError("--cuts go with --mechanism step")
+    return found
+
+
+def _one(text: str, weight: Any, strength: Any, cuts: tuple[float, ...]) -> Swept:
+    fixed: list[tuple[str, float]] = []
+    varied: list[str] = []
+    for piece in text.split("+"):
+        name, equals, value = piece.strip().partition("=")
+        if name not in MECHANISMS:
+            raise unknown("--mechanism", name, MECHANISMS)
+        if equals:
+            fixed.append((name, _strength(name, value)))
+        else:
+            varied.append(name)
+    if len(varied) > 1:
+        raise InputError(
+            f"--mechanism {text}: of several together, all but one need a strength, such as "
+            f"{varied[0]}+{varied[1]}={shown(varied[1], STRENGTHS[varied[1]][-1])}"
+        )
+    if not varied:
+        name, value_ = fixed.pop()
+        return Swept(name=name, strengths=(value_,), fixed=tuple(fixed), cuts=cuts)
+    name = varied[0]
+    steps: dict[float, tuple[float, ...]] = {}
+    if name == "step" and weight is not None:
+        strengths = []
+        for item in _items("--weight", weight):
+            several = [_number("--weight", part) for part in str(item).split(":")]
+            if len(several) not in (1, len(cuts)):
+                raise InputError(
+                    f"--weight {item}: {len(several)} weights for {len(cuts)} cuts; accepted: one "
+                    "for each cut, joined by colons"
+                )
+            for one in several:
+                if not 0.0 <= one <= 1.0:
+                    raise InputError(f"--weight {one:g}; accepted: {_RANGES['step']}")
+            strengths.append(several[0])
+            if len(several) > 1:
+                steps[several[0]] = tuple(several)
+    elif strength is not None and name not in ("step", "none"):
+        strengths = [_strength(name, item) for item in _items("--strength", strength)]
+    else:
+        strengths = list(STRENGTHS[name])
+    ordered = tuple(dict.fromkeys([NEUTRAL[name], *strengths]))
+    return Swept(name=name, strengths=ordered, fixed=tuple(fixed), cuts=cuts, steps=steps)
+
+
+def _strength(name: str, item: Any) -> float:
+    if name == "carter" and str(item) in CARTER_STRENGTHS:
+        return CARTER_STRENGTHS[str(item)]
+    if name == "carter" and str(item) not in ("0", "1", "2"):
+        raise unknown("--strength", str(item), CARTER_STRENGTHS)
+    return _number("--weight" if name == "step" else "--strength", item)
+
+
+def _items(option: str, values: Any) -> list[Any]:
+    found = values.split(",") if isinstance(values, str) else list(values)
+    if not found:
+        raise InputError(f"{option} is empty; accepted: a list such as {option} 1,0.5,0.2")
+    return found
+
+
+def _number(option: str, text: Any) -> float:
+    try:
+        value = float(text)
+    except (TypeError, ValueError):
+        value = float("nan")
+    if not -1e6 < value < 1e6:
+        raise InputError(f"{option} {text}; accepted: numbers such as 1,0.5,0.2")
+    return value
+
+
+def _numbers(option: str, values: Any) -> tuple[float, ...]:
+    return tuple(_number(option, item) for item in _items(option, values))
+
+
+def capped(
+    mechanism: Mechanism, studies: Studies, mu: float, tau: float, label: str
+) -> tuple[int, float | None]:
+    """Most studies run for one place, and the share left unpublished where it is an integral.
+
+    Raises
+    ------
+    InputError : (nearly) no study would be published.
+    """
+    from sims.selection_shares import Unpublishable, attempts_cap, by_integral, unpublished_share
+
+    try:
+        cap = attempts_cap(mechanism, studies, mu, tau)
+    except Unpublishable as share:
+        raise InputError(
+            f"--mechanism {label}: at a mean effect of {mu:.3g} it publishes a share of {share} "
+            "of the\nstudies run, so that one synthesis would take for ever; accepted: a weaker one"
+        ) from None
+    exact = unpublished_share(mechanism, studies, mu, tau) if by_integral(mechanism) else None
+    return cap, exact

@@ -17,7 +17,7 @@ from planner.errors import InputError, check_seed, unknown
 from planner.kept_calibrations import cache_file, calibration_key, kept_files, load, save
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import pandas as pd
 
@@ -114,6 +114,16 @@ class Calibration:
             "prior": dict(zip(("mu_low", "mu_high", "tau_low", "tau_high"), self.prior,
                               strict=True)),
         }  # fmt: skip
+
+
+def truth_fields(
+    calibration: Calibration | None, mu: float | None, tau: float | None
+) -> Mapping[str, Any]:
+    """The `truth` of the JSON output."""
+    if calibration is not None:
+        return calibration.fields()
+    return {"source": "given", "mu": mu, "tau": tau, "mu_lb": None, "mu_ub": None,
+            "tau_lb": None, "tau_ub": None}  # fmt: skip
 
 
 def calibrate(

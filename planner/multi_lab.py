@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from planner.calibration import Calibration
+from planner.calibration import Calibration, truth_fields
 from planner.errors import InputError, check_seed
 from planner.group_sizes import Sizes
+from planner.options import check_targets, replications
 from planner.results import Result, provenance
 from planner.synthesis_designs import (
     FAIR,
@@ -16,12 +17,9 @@ from planner.synthesis_designs import (
     chosen,
 )
 from planner.synthesis_runs import (
-    check_targets,
-    replications,
     review_rows,
     review_sums,
     review_truths,
-    truth_fields,
 )
 from sims.names import ESTIMATORS, INTERVALS
 

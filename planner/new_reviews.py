@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from planner.calibration import Calibration
+from planner.calibration import Calibration, truth_fields
 from planner.clustered_reviews import clustered_rows
 from planner.errors import InputError, check_seed
 from planner.group_sizes import Sizes
+from planner.options import check_targets, replications
 from planner.results import Result, provenance
 from planner.synthesis_designs import (
     MOST_STUDIES,
@@ -23,13 +24,10 @@ from planner.synthesis_designs import (
 )
 from planner.synthesis_runs import (
     check_source,
-    check_targets,
-    replications,
     review_rows,
     review_sums,
     review_truths,
     success_counts,
-    truth_fields,
 )
 from sims.names import ESTIMATORS, INTERVALS
 

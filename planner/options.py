@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,41 @@ def parse_readings(pairs: Sequence[str]) -> dict[str, str]:
             )
         chosen[topic.strip()] = option.strip()
     return chosen
+
+
+def check_truth(mu: float | None, tau: float | None) -> None:
+    """Refuse half a truth, or one out of range."""
+    if (mu is None) != (tau is None):
+        raise InputError("--mu and --tau go together: give both, or --analysis")
+    if mu is not None and not -100.0 <= mu <= 100.0:
+        raise InputError(f"--mu {mu}; accepted: -100 to 100, in SDs")
+    if tau is not None and not 0.0 <= tau <= 100.0:
+        raise InputError(f"--tau {tau}; accepted: 0 to 100, in SDs")
+
+
+def check_targets(target: float | Iterable[float]) -> tuple[float, ...]:
+    """Targets as a tuple, each a chance."""
+    targets = tuple(target) if isinstance(target, Iterable) else (float(target),)
+    if not targets:
+        raise InputError("--target needs at least one value, such as 0.8")
+    for goal in targets:
+        if not 0.0 < goal < 1.0:
+            raise InputError(f"--target {goal:g}; accepted: above 0 and below 1, such as 0.8")
+    return targets
+
+
+def replications(reps: int | None, mcse: float | None, default: int) -> int:
+    """Replications from --reps, or from --mcse at a chance of one half."""
+    if reps is not None and mcse is not None:
+        raise InputError("--reps and --mcse say the same twice: give one of them")
+    if mcse is not None:
+        if not 1e-5 <= mcse <= 0.5:
+            raise InputError(f"--mcse {mcse:g}; accepted: 0.00001 to 0.5")
+        return math.ceil(0.25 / mcse**2 - 1e-6)
+    reps = default if reps is None else reps
+    if not 2 <= reps <= 10_000_000_000:
+        raise InputError(f"--reps {reps}; accepted: 2 to 10000000000")
+    return reps
 
 
 def read_scenario(path: Path, command: str, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from planner.calibration import Calibration, calibrate
+from planner.calibration import Calibration, calibrate, truth_fields
 from planner.errors import InputError, check_seed, unknown
 from planner.group_sizes import Sizes
 from planner.mechanisms import Swept, capped, swept
+from planner.options import check_truth, replications
 from planner.results import Result, performance_row, provenance
 from planner.synthesis_designs import VTYPES, check_counts, chosen, draw_plan, sizes_named
-from planner.synthesis_runs import check_truth, replications, truth_fields
 from sims.names import ESTIMATORS
 from sims.smallstudy_names import CORRECTIONS, DETECTORS
 

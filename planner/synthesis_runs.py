@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from planner.calibration import Calibration, calibrate
 from planner.errors import InputError, unknown
+from planner.options import check_truth
 from planner.questions import DISCOUNT, Truth
 from planner.results import performance_row
 
@@ -21,46 +21,11 @@ if TYPE_CHECKING:
 PLAN_FOR = ("new-lab", "assurance", "discounted")
 
 
-def check_truth(mu: float | None, tau: float | None) -> None:
-    """Refuse half a truth, or one out of range."""
-    if (mu is None) != (tau is None):
-        raise InputError("--mu and --tau go together: give both, or --analysis")
-    if mu is not None and not -100.0 <= mu <= 100.0:
-        raise InputError(f"--mu {mu}; accepted: -100 to 100, in SDs")
-    if tau is not None and not 0.0 <= tau <= 100.0:
-        raise InputError(f"--tau {tau}; accepted: 0 to 100, in SDs")
-
-
 def check_source(analysis: Analysis | None, mu: float | None, tau: float | None) -> None:
     """Refuse a run without any truth to start from."""
     check_truth(mu, tau)
     if mu is None and analysis is None:
         raise InputError("nothing to plan from: give --analysis NAME, or --mu and --tau")
-
-
-def check_targets(target: float | Iterable[float]) -> tuple[float, ...]:
-    """Targets as a tuple, each a chance."""
-    targets = tuple(target) if isinstance(target, Iterable) else (float(target),)
-    if not targets:
-        raise InputError("--target needs at least one value, such as 0.8")
-    for goal in targets:
-        if not 0.0 < goal < 1.0:
-            raise InputError(f"--target {goal:g}; accepted: above 0 and below 1, such as 0.8")
-    return targets
-
-
-def replications(reps: int | None, mcse: float | None, default: int) -> int:
-    """Replications from --reps, or from --mcse at a chance of one half."""
-    if reps is not None and mcse is not None:
-        raise InputError("--reps and --mcse say the same twice: give one of them")
-    if mcse is not None:
-        if not 1e-5 <= mcse <= 0.5:
-            raise InputError(f"--mcse {mcse:g}; accepted: 0.00001 to 0.5")
-        return math.ceil(0.25 / mcse**2 - 1e-6)
-    reps = default if reps is None else reps
-    if not 2 <= reps <= 10_000_000_000:
-        raise InputError(f"--reps {reps}; accepted: 2 to 10000000000")
-    return reps
 
 
 def review_truths(
@@ -100,16 +65,6 @@ def review_truths(
     if plan_for == "discounted":
         truths.append(Truth.point("discounted", found.mu * (1.0 - DISCOUNT), found.tau))
     return found, sorted(truths, key=lambda one: one.name != plan_for)
-
-
-def truth_fields(
-    calibration: Calibration | None, mu: float | None, tau: float | None
-) -> Mapping[str, Any]:
-    """The `truth` of the JSON output."""
-    if calibration is not None:
-        return calibration.fields()
-    return {"source": "given", "mu": mu, "tau": tau, "mu_lb": None, "mu_ub": None,
-            "tau_lb": None, "tau_ub": None}  # fmt: skip
 
 
 def review_sums(

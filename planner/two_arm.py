@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from planner.calibration import Calibration, calibrate
+from planner.calibration import Calibration, calibrate, truth_fields
 from planner.designs import Design
 from planner.errors import InputError, check_seed, unknown
+from planner.options import check_targets, check_truth, replications
 from planner.questions import DISCOUNT, Questions, Truth
 from planner.results import Result, performance_row, provenance
 
@@ -81,9 +82,10 @@ def power(
     ------
     InputError : a value that is out of range or contradicts another.
     """
-    targets = tuple(target) if isinstance(target, Iterable) else (float(target),)
-    _check(targets, shrink, mu, tau, analysis, plan_for, animals, n, sd, unit)
-    reps = _replications(reps, mcse)
+    targets = check_targets(target)
+    check_truth(mu, tau)
+    _check(shrink, mu, analysis, plan_for, animals, n, sd, unit)
+    reps = replications(reps, mcse, DEFAULT_REPS)
     check_seed(seed)
     by_hand = mu is not None
     # In evidence positive is benefit; by hand the effect aimed at is the benefit.
@@ -135,7 +137,7 @@ def power(
         answer=power_answer(facts),
         warnings=power_warnings(facts),
         scenario=scenario,
-        truth=_truth_fields(calibration, mu, tau),
+        truth=truth_fields(calibration, mu, tau),
         performance=rows,
         required_rows=required,
         recommended=None if recommended is None else recommended["n"],
@@ -146,10 +148,8 @@ def power(
 
 
 def _check(
-    targets: Sequence[float],
     shrink: Sequence[float],
     mu: float | None,
-    tau: float | None,
     analysis: Analysis | None,
     plan_for: str,
     animals: int | None,
@@ -157,22 +157,11 @@ def _check(
     sd: float | None,
     unit: str | None,
 ) -> None:
-    if not targets:
-        raise InputError("--target needs at least one value, such as 0.8")
-    for goal in targets:
-        if not 0.0 < goal < 1.0:
-            raise InputError(f"--target {goal:g}; accepted: above 0 and below 1, such as 0.8")
     for share in shrink:
         if not 0.0 <= share < 1.0:
             raise InputError(f"--shrink {share:g}; accepted: 0 to below 1, such as 0.25")
-    if (mu is None) != (tau is None):
-        raise InputError("--mu and --tau go together: give both, or --analysis")
     if mu is None and analysis is None:
         raise InputError("nothing to plan from: give --analysis NAME, or --mu and --tau")
-    if mu is not None and not -100.0 <= mu <= 100.0:
-        raise InputError(f"--mu {mu}; accepted: -100 to 100, in SDs")
-    if tau is not None and not 0.0 <= tau <= 100.0:
-        raise InputError(f"--tau {tau}; accepted: 0 to 100, in SDs")
     if mu is not None and plan_for in PLAN_FOR[1:]:
         raise InputError(f"--plan-for {plan_for} needs --analysis: --mu and --tau are the truth")
     if plan_for not in PLAN_FOR:
@@ -185,20 +174,6 @@ def _check(
         raise InputError("--unit needs --sd: the outcome's SD in that unit")
 
 
-def _replications(reps: int | None, mcse: float | None) -> int:
-    if reps is not None and mcse is not None:
-        raise InputError("--reps and --mcse say the same twice: give one of them")
-    if mcse is not None:
-        if not 1e-5 <= mcse <= 0.5:
-            raise InputError(f"--mcse {mcse:g}; accepted: 0.00001 to 0.5")
-        # The largest standard error of a proportion, at one half.
-        return math.ceil(0.25 / mcse**2 - 1e-6)
-    reps = DEFAULT_REPS if reps is None else reps
-    if not 2 <= reps <= 10_000_000_000:
-        raise InputError(f"--reps {reps}; accepted: 2 to 10000000000")
-    return reps
-
-
 def _truths(calibration: Calibration, plan_for: str) -> list[Truth]:
     mu, tau = calibration.mu, calibration.tau
     truths = [
@@ -209,15 +184,6 @@ def _truths(calibration: Calibration, plan_for: str) -> list[Truth]:
     if plan_for == "discounted":
         truths.append(Truth.point("discounted", mu * (1.0 - DISCOUNT), tau))
     return truths
-
-
-def _truth_fields(
-    calibration: Calibration | None, mu: float | None, tau: float | None
-) -> Mapping[str, Any]:
-    if calibration is not None:
-        return calibration.fields()
-    return {"source": "given", "mu": mu, "tau": tau, "mu_lb": None, "mu_ub": None,
-            "tau_lb": None, "tau_ub": None}  # fmt: skip
 
 
 def _sizes(

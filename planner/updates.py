@@ -15,6 +15,7 @@ import numpy as np
 
 from planner.calibration import Calibration, calibrate, published_studies
 from planner.errors import InputError, check_seed
+from planner.options import check_truth, replications
 from planner.results import Result, performance_row, provenance
 from planner.synthesis_designs import (
     SynthesisDesign,
@@ -22,8 +23,6 @@ from planner.synthesis_designs import (
     chosen,
 )
 from planner.synthesis_runs import (
-    check_truth,
-    replications,
     update_replicates,
     update_rows,
     update_sums,

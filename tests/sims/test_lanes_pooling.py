@@ -108,6 +108,17 @@ def test_lanes_do_not_depend_on_each_other() -> None:
     assert np.array_equal(mixed[1::2], pooled(hard, hard_v))
 
 
+@pytest.mark.nojit
+def test_a_hard_set_is_given_to_the_scalar_version() -> None:
+    # One climb may go to and fro between the ends of its bracket here.
+    yi = np.array([[0.6440795261644857, 0.9813532963279858, 1.9045156332100506,
+                    1.1597547775632422, 3.382172120564493, 0.19288922077158432]])  # fmt: skip
+    vi = np.array([[1.0079500080184263, 0.08048196772030372, 1.0882719630905227,
+                    0.18371143019670363, 1.1263169138537412, 0.24929226744887145]])  # fmt: skip
+    _equal(yi, vi)
+    assert (pooled(yi, vi)[..., OK] == 1.0).all()
+
+
 # Two maxima of the restricted likelihood each; the iteration from DL finds the lower one.
 TWO_MAXIMA = [
     ([1.34094485, 0.9867509, 4.7150032], [0.16113792, 0.05482938, 2.34630737]),

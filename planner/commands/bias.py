@@ -8,10 +8,31 @@ from typing import Annotated
 
 import typer
 
-from planner.commands.common import Progress, find_analysis, option, option_values, put_out
+from planner.commands.common import (
+    Cluster,
+    Evidence,
+    Force,
+    Jobs,
+    Json,
+    Mcse,
+    Mu,
+    Name,
+    Out,
+    Progress,
+    Quiet,
+    Readings,
+    Scenario,
+    Seed,
+    Share,
+    Tau,
+    find_analysis,
+    option,
+    option_values,
+    put_out,
+    words,
+)
 from planner.reports.bias_measures import BIAS_WORDS
 
-_WORDS = "\n".join(f"  {name:<15}{text}" for name, text in BIAS_WORDS.items())
 HELP = """Could it all be publication bias? Tests and corrections under small-study mechanisms.
 
 \b
@@ -19,22 +40,15 @@ Examples:
   planner bias --analysis single-early
   planner bias --analysis chronic-after --mechanism carter,peak --k 6,20
 """
-app = typer.Typer(
-    rich_markup_mode=None, add_completion=False, help=HELP, epilog="\b\nWords:\n" + _WORDS
-)
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
-@app.callback(invoke_without_command=True, help=HELP, epilog="\b\nWords:\n" + _WORDS)
+@app.command(help=HELP, epilog=words(BIAS_WORDS))
 def bias(
     ctx: typer.Context,
-    analysis: Annotated[
-        str | None, option("--analysis", "Published meta-analysis.", "NAME")
-    ] = None,
-    evidence: Annotated[Path | None, option("--evidence", "Another review (TOML).")] = None,
-    reading: Annotated[
-        list[str] | None,
-        option("--reading", "Another reading of a contradiction.", "TOPIC=OPTION"),
-    ] = None,
+    analysis: Name = None,
+    evidence: Evidence = None,
+    reading: Readings = None,
     mechanism: Annotated[
         str, option("--mechanism", "Names, or several together: step+peak=3 [step].")
     ] = "step",
@@ -53,27 +67,23 @@ def bias(
     estimator: Annotated[
         str, option("--estimator", "Of the uncorrected estimate: FE, DL, PM, REML [DL].")
     ] = "DL",
-    mu: Annotated[float | None, option("--mu", "Mean true effect by hand (SDs).")] = None,
-    tau: Annotated[float | None, option("--tau", "SD between laboratories by hand.")] = None,
-    cluster: Annotated[
-        str, option("--cluster", "Comparisons that depend: none (default), study or lab.")
-    ] = "none",
-    share: Annotated[
-        float | None, option("--share", "Share of tau^2 between clusters [1 with clusters].")
-    ] = None,
+    mu: Mu = None,
+    tau: Tau = None,
+    cluster: Cluster = "none",
+    share: Share = None,
     vtype: Annotated[
         str, option("--vtype", "Sampling variance of g: CMA (default), LS or UB.")
     ] = "CMA",
     alpha: Annotated[float, option("--alpha", "Significance level, two-sided [0.05].")] = 0.05,
     reps: Annotated[int | None, option("--reps", "Replications per situation [4000].")] = None,
-    mcse: Annotated[float | None, option("--mcse", "Or the simulation error wanted.")] = None,
-    seed: Annotated[int, option("--seed", "Seed [1].", min=0)] = 1,
-    jobs: Annotated[int | None, option("--jobs", "Threads; changes no number.", min=1)] = None,
-    json: Annotated[bool, option("--json", "One JSON object on stdout.")] = False,
-    out: Annotated[Path | None, option("--out", "Also write files and figures here.")] = None,
-    scenario: Annotated[Path | None, option("--scenario", "Run a saved scenario.")] = None,
-    force: Annotated[bool, option("--force", "Replace existing files.")] = False,
-    quiet: Annotated[bool, option("--quiet", "No progress, no notes.")] = False,
+    mcse: Mcse = None,
+    seed: Seed = 1,
+    jobs: Jobs = None,
+    json: Json = False,
+    out: Out = None,
+    scenario: Scenario = None,
+    force: Force = False,
+    quiet: Quiet = False,
 ) -> None:
     from planner.errors import InputError
     from planner.options import parse_range

@@ -8,7 +8,26 @@ from typing import Annotated
 
 import typer
 
-from planner.commands.common import Progress, find_analysis, option, option_values, put_out
+from planner.commands.common import (
+    Cluster,
+    Evidence,
+    Force,
+    Jobs,
+    Json,
+    Name,
+    Out,
+    Progress,
+    Quiet,
+    Readings,
+    Scenario,
+    Seed,
+    Share,
+    find_analysis,
+    option,
+    option_values,
+    put_out,
+    words,
+)
 
 HELP = """Which true effects give the published numbers, and does the model give them back?
 
@@ -17,44 +36,34 @@ Examples:
   planner calibrate --analysis chronic-after
   planner calibrate --analysis chronic-during --cluster lab
 """
-EPILOG = """\b
-Words:
-  matched truth the (mu, tau) whose median simulated g and I2 are the published ones
-  mu            mean true effect over laboratories, in SDs
-  tau           standard deviation of the true effects between laboratories
-  joint draws   truths that reproduced the publication to its rounding, flat prior
-  check         published number beside what simulated syntheses publish
-"""
-app = typer.Typer(rich_markup_mode=None, add_completion=False, help=HELP, epilog=EPILOG)
+WORDS = {
+    "matched truth": "the (mu, tau) whose median simulated g and I2 are the published ones",
+    "mu": "mean true effect over laboratories, in SDs",
+    "tau": "standard deviation of the true effects between laboratories",
+    "joint draws": "truths that reproduced the publication to its rounding, flat prior",
+    "check": "published number beside what simulated syntheses publish",
+}
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
-@app.callback(invoke_without_command=True, help=HELP, epilog=EPILOG)
+@app.command(help=HELP, epilog=words(WORDS))
 def calibrate(
     ctx: typer.Context,
-    analysis: Annotated[
-        str | None, option("--analysis", "Published meta-analysis.", "NAME")
-    ] = None,
-    evidence: Annotated[Path | None, option("--evidence", "Another review (TOML).")] = None,
-    reading: Annotated[
-        list[str] | None,
-        option("--reading", "Another reading of a contradiction.", "TOPIC=OPTION"),
-    ] = None,
-    cluster: Annotated[
-        str, option("--cluster", "Comparisons that depend: none (default), study or lab.")
-    ] = "none",
-    share: Annotated[
-        float | None, option("--share", "Share of tau^2 between clusters [1 with clusters].")
-    ] = None,
+    analysis: Name = None,
+    evidence: Evidence = None,
+    reading: Readings = None,
+    cluster: Cluster = "none",
+    share: Share = None,
     prior: Annotated[
         str, option("--prior", "On tau: uniform (default) or half-normal.")
     ] = "uniform",
-    seed: Annotated[int, option("--seed", "Seed [1].", min=0)] = 1,
-    jobs: Annotated[int | None, option("--jobs", "Threads; changes no number.", min=1)] = None,
-    json: Annotated[bool, option("--json", "One JSON object on stdout.")] = False,
-    out: Annotated[Path | None, option("--out", "Also write files and figures here.")] = None,
-    scenario: Annotated[Path | None, option("--scenario", "Run a saved scenario.")] = None,
-    force: Annotated[bool, option("--force", "Replace existing files.")] = False,
-    quiet: Annotated[bool, option("--quiet", "No progress, no notes.")] = False,
+    seed: Seed = 1,
+    jobs: Jobs = None,
+    json: Json = False,
+    out: Out = None,
+    scenario: Scenario = None,
+    force: Force = False,
+    quiet: Quiet = False,
 ) -> None:
     from planner.calibration import calibrate as find_truths
     from planner.calibration_results import calibration_result

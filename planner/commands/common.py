@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from planner.errors import InputError
 from planner.options import parse_readings
-from planner.reports.text import printable
+from planner.reports.text import WIDTH, paragraph, printable
 
 if TYPE_CHECKING:
     from planner.published import Analysis
@@ -22,6 +22,45 @@ if TYPE_CHECKING:
 def option(flag: str, text: str, metavar: str | None = None, **more: Any) -> Any:
     """An option whose default stands in its text."""
     return typer.Option(flag, help=text, metavar=metavar, show_default=False, **more)
+
+
+def words(meanings: Mapping[str, str]) -> str:
+    """The end of a command's help: what the words of its tables mean."""
+    width = max(len(name) for name in meanings) + 2
+    # Two columns less than a page: help is indented.
+    lines = [
+        line
+        for name, text in meanings.items()
+        for line in paragraph(text, f"  {name:<{width}}", width=WIDTH - 2)
+    ]
+    return "\n".join(["\b", "Words:", *lines])
+
+
+# Options that mean the same in every command.
+Name = Annotated[str | None, option("--analysis", "Published meta-analysis.", "NAME")]
+Evidence = Annotated[Path | None, option("--evidence", "Another review (TOML).")]
+Readings = Annotated[
+    list[str] | None, option("--reading", "Another reading of a contradiction.", "TOPIC=OPTION")
+]
+Mu = Annotated[float | None, option("--mu", "Mean true effect by hand (SDs).")]
+Tau = Annotated[float | None, option("--tau", "SD between laboratories by hand.")]
+Targets = Annotated[
+    list[float] | None, option("--target", "Target chance, repeatable [0.8 and 0.9].")
+]
+Cluster = Annotated[
+    str, option("--cluster", "Comparisons that depend: none (default), study or lab.")
+]
+Share = Annotated[
+    float | None, option("--share", "Share of tau^2 between clusters [1 with clusters].")
+]
+Mcse = Annotated[float | None, option("--mcse", "Or the simulation error wanted.")]
+Seed = Annotated[int, option("--seed", "Seed [1].", min=0)]
+Jobs = Annotated[int | None, option("--jobs", "Threads; changes no number.", min=1)]
+Json = Annotated[bool, option("--json", "One JSON object on stdout.")]
+Out = Annotated[Path | None, option("--out", "Also write files and figures here.")]
+Scenario = Annotated[Path | None, option("--scenario", "Run a saved scenario.")]
+Force = Annotated[bool, option("--force", "Replace existing files.")]
+Quiet = Annotated[bool, option("--quiet", "No progress, no notes.")]
 
 
 def find_analysis(

@@ -8,10 +8,32 @@ from typing import Annotated, Any
 
 import typer
 
-from planner.commands.common import Progress, find_analysis, option, option_values, put_out
+from planner.commands.common import (
+    Cluster,
+    Evidence,
+    Force,
+    Jobs,
+    Json,
+    Mcse,
+    Mu,
+    Name,
+    Out,
+    Progress,
+    Quiet,
+    Readings,
+    Scenario,
+    Seed,
+    Share,
+    Targets,
+    Tau,
+    find_analysis,
+    option,
+    option_values,
+    put_out,
+    words,
+)
 from planner.reports.measures import META_WORDS
 
-_WORDS = "\n".join(f"  {name:<18}{text}" for name, text in META_WORDS.items())
 HELP = """New meta-analyses: what they conclude, how often wrongly; is one more study worth it?
 
 \b
@@ -20,24 +42,17 @@ Examples:
   planner meta --analysis chronic-after --update --new-studies 0:6 --n 8,12,16
   planner meta --analysis chronic-after --labs 1:8 --animals 48,96
 """
-app = typer.Typer(
-    rich_markup_mode=None, add_completion=False, help=HELP, epilog="\b\nWords:\n" + _WORDS
-)
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
-@app.callback(invoke_without_command=True, help=HELP, epilog="\b\nWords:\n" + _WORDS)
+@app.command(help=HELP, epilog=words(META_WORDS))
 def meta(
     ctx: typer.Context,
-    analysis: Annotated[
-        str | None, option("--analysis", "Published meta-analysis.", "NAME")
-    ] = None,
-    evidence: Annotated[Path | None, option("--evidence", "Another review (TOML).")] = None,
-    reading: Annotated[
-        list[str] | None,
-        option("--reading", "Another reading of a contradiction.", "TOPIC=OPTION"),
-    ] = None,
-    mu: Annotated[float | None, option("--mu", "Mean true effect by hand (SDs).")] = None,
-    tau: Annotated[float | None, option("--tau", "SD between laboratories by hand.")] = None,
+    analysis: Name = None,
+    evidence: Evidence = None,
+    reading: Readings = None,
+    mu: Mu = None,
+    tau: Tau = None,
     k: Annotated[
         str | None, option("--k", "Studies in a synthesis: 4:20:4 or 6,9 [published, 3 to 20].")
     ] = None,
@@ -62,31 +77,25 @@ def meta(
     interval: Annotated[
         str | None, option("--interval", "Of wald, hk, hk-wald; the same [all; --labs: hk,wald].")
     ] = None,
-    target: Annotated[
-        list[float] | None, option("--target", "Target chance, repeatable [0.8 and 0.9].")
-    ] = None,
+    target: Targets = None,
     plan_for: Annotated[
         str, option("--plan-for", "new-lab (default), assurance or discounted.")
     ] = "new-lab",
-    cluster: Annotated[
-        str, option("--cluster", "Comparisons that depend: none (default), study or lab.")
-    ] = "none",
-    share: Annotated[
-        float | None, option("--share", "Share of tau^2 between clusters [1 with clusters].")
-    ] = None,
+    cluster: Cluster = "none",
+    share: Share = None,
     vtype: Annotated[
         str, option("--vtype", "Sampling variance of g: CMA (default), LS or UB.")
     ] = "CMA",
     alpha: Annotated[float, option("--alpha", "Significance level, two-sided [0.05].")] = 0.05,
     reps: Annotated[int | None, option("--reps", "Replications per design [50000].")] = None,
-    mcse: Annotated[float | None, option("--mcse", "Or the simulation error wanted.")] = None,
-    seed: Annotated[int, option("--seed", "Seed [1].", min=0)] = 1,
-    jobs: Annotated[int | None, option("--jobs", "Threads; changes no number.", min=1)] = None,
-    json: Annotated[bool, option("--json", "One JSON object on stdout.")] = False,
-    out: Annotated[Path | None, option("--out", "Also write files and figures here.")] = None,
-    scenario: Annotated[Path | None, option("--scenario", "Run a saved scenario.")] = None,
-    force: Annotated[bool, option("--force", "Replace existing files.")] = False,
-    quiet: Annotated[bool, option("--quiet", "No progress, no notes.")] = False,
+    mcse: Mcse = None,
+    seed: Seed = 1,
+    jobs: Jobs = None,
+    json: Json = False,
+    out: Out = None,
+    scenario: Scenario = None,
+    force: Force = False,
+    quiet: Quiet = False,
 ) -> None:
     from planner.errors import InputError
     from planner.options import parse_range

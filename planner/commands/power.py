@@ -8,12 +8,31 @@ from typing import Annotated
 
 import typer
 
-from planner.commands.common import Progress, find_analysis, option, option_values, put_out
+from planner.commands.common import (
+    Cluster,
+    Evidence,
+    Force,
+    Jobs,
+    Json,
+    Mcse,
+    Mu,
+    Name,
+    Out,
+    Progress,
+    Quiet,
+    Readings,
+    Scenario,
+    Seed,
+    Targets,
+    Tau,
+    find_analysis,
+    option,
+    option_values,
+    put_out,
+    words,
+)
 from planner.reports.measures import MEASURES, OTHER_WORDS, TRUTHS
 
-_WORDS = "\n".join(
-    f"  {name:<14}{text}" for name, text in {**MEASURES, **TRUTHS, **OTHER_WORDS}.items()
-)
 HELP = """One new two-arm experiment: its chance of success over n per group, and the n it needs.
 
 \b
@@ -21,35 +40,24 @@ Examples:
   planner power --analysis chronic-after
   planner power --mu 1.1 --tau 0.5 --n 4:20:2 --target 0.8
 """
-app = typer.Typer(
-    rich_markup_mode=None, add_completion=False, help=HELP, epilog="\b\nWords:\n" + _WORDS
-)
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
-@app.callback(invoke_without_command=True, help=HELP, epilog="\b\nWords:\n" + _WORDS)
+@app.command(help=HELP, epilog=words({**MEASURES, **TRUTHS, **OTHER_WORDS}))
 def power(
     ctx: typer.Context,
-    analysis: Annotated[
-        str | None, option("--analysis", "Published meta-analysis.", "NAME")
-    ] = None,
-    evidence: Annotated[Path | None, option("--evidence", "Another review (TOML).")] = None,
-    reading: Annotated[
-        list[str] | None,
-        option("--reading", "Another reading of a contradiction.", "TOPIC=OPTION"),
-    ] = None,
-    mu: Annotated[float | None, option("--mu", "Mean true effect by hand (SDs).")] = None,
-    tau: Annotated[float | None, option("--tau", "SD between laboratories by hand.")] = None,
+    analysis: Name = None,
+    evidence: Evidence = None,
+    reading: Readings = None,
+    mu: Mu = None,
+    tau: Tau = None,
     n: Annotated[str | None, option("--n", "Sizes per treated group: 4:20:2 or 4,6,8.")] = None,
     animals: Annotated[int | None, option("--animals", "Animals in all, instead of --n.")] = None,
-    target: Annotated[
-        list[float] | None, option("--target", "Target chance, repeatable [0.8 and 0.9].")
-    ] = None,
+    target: Targets = None,
     plan_for: Annotated[
         str, option("--plan-for", "new-lab (default), pooled, assurance or discounted.")
     ] = "new-lab",
-    cluster: Annotated[
-        str, option("--cluster", "Comparisons that depend: none (default), study or lab.")
-    ] = "none",
+    cluster: Cluster = "none",
     test: Annotated[str, option("--test", "student (default) or welch.")] = "student",
     alpha: Annotated[float, option("--alpha", "Significance level [0.05].")] = 0.05,
     sides: Annotated[str, option("--sides", "two (default), greater or less.")] = "two",
@@ -70,14 +78,14 @@ def power(
     sd: Annotated[float | None, option("--sd", "The outcome's SD in its own unit.")] = None,
     unit: Annotated[str | None, option("--unit", "That unit, such as gram.")] = None,
     reps: Annotated[int | None, option("--reps", "Replications per size [100000].")] = None,
-    mcse: Annotated[float | None, option("--mcse", "Or the simulation error wanted.")] = None,
-    seed: Annotated[int, option("--seed", "Seed [1].", min=0)] = 1,
-    jobs: Annotated[int | None, option("--jobs", "Threads; changes no number.", min=1)] = None,
-    json: Annotated[bool, option("--json", "One JSON object on stdout.")] = False,
-    out: Annotated[Path | None, option("--out", "Also write files and figures here.")] = None,
-    scenario: Annotated[Path | None, option("--scenario", "Run a saved scenario.")] = None,
-    force: Annotated[bool, option("--force", "Replace existing files.")] = False,
-    quiet: Annotated[bool, option("--quiet", "No progress, no notes.")] = False,
+    mcse: Mcse = None,
+    seed: Seed = 1,
+    jobs: Jobs = None,
+    json: Json = False,
+    out: Out = None,
+    scenario: Scenario = None,
+    force: Force = False,
+    quiet: Quiet = False,
 ) -> None:
     from planner.errors import InputError
     from planner.options import parse_allocation, parse_sizes

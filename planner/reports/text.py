@@ -46,11 +46,11 @@ def fitted(text: str, width: int) -> str:
     return f"{clean[: width - 3 - end]}...{clean[len(clean) - end :]}"
 
 
-def paragraph(text: str, first: str = "", rest: str | None = None) -> list[str]:
+def paragraph(text: str, first: str = "", rest: str | None = None, width: int = WIDTH) -> list[str]:
     """Wrapped lines with a hanging indent."""
     rest = " " * len(first) if rest is None else rest
     return textwrap.wrap(
-        text, WIDTH, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False,
+        text, width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False,
         break_long_words=False,
     )  # fmt: skip
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 DESIGN_COLUMNS = (
     "truth", "n", "n1", "n2", "k", "labs", "estimator", "interval", "mechanism", "weight",
     "strength", "detector", "correction", "question", "contrast", "times", "rho", "target",
-    "new_studies", "animals", "cluster", "share", "controls",
+    "new_studies", "animals", "cluster", "share", "controls", "shape",
 )  # fmt: skip
 MEASURE_COLUMNS = (
     "measure", "value", "mcse", "ci_lb", "ci_ub", "n_sim", "n_failed", "n_hit", "exact",

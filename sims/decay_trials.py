@@ -4,7 +4,7 @@ import numpy as np
 from scipy.special import fdtri, ndtri, stdtrit
 
 from sims.decay import half_life_grid
-from sims.engine import Progress, run_tally
+from sims.engine import map_ordered
 from sims.lanes.decay import (
     ANALYSES,
     N_SUMS,
@@ -21,6 +21,8 @@ from sims.longitudinal_reml import AR1, CS
 from sims.streams import scenario_key
 from sims.tables import fit_table
 
+_CHUNK = 500
+_WORTH_THREADS = 50_000  # replicates times sizes
 _LARGEST_F = 1e12  # in place of a critical value that does not exist
 
 
@@ -36,6 +38,7 @@ def make_trial(
     *,
     kind: str = "cs",
     error: float = 0.0,
+    fitted: str | None = None,
     analysis: str = "contrast",
     cv: float = 0.0,
     dropout: float = 0.0,
@@ -47,7 +50,8 @@ def make_trial(
     """A trial on the days `times`, for kernels.
 
     dropout: share of control animals lost by the last day, at a constant rate; response: whether
-    the loss depends on the last measurement; the others: see `sims.lanes.decay.Trial`.
+    the loss depends on the last measurement; fitted: the covariance that REML assumes, `kind` if
+    None; the others: see `sims.lanes.decay.Trial`.
 
     Raises
     ------
@@ -70,7 +74,7 @@ def make_trial(
     return Trial(
         times=t, factor=np.linalg.cholesky(sigma), cv=float(cv), separate=int(cohorts),
         hazard=hazard, score=score, response=int(response), analysis=ANALYSES[analysis],
-        kind=CS if kind == "cs" else AR1, error=float(error),
+        kind=CS if (fitted or kind) == "cs" else AR1, error=float(error),
         contrast=np.asarray(contrast, dtype=float), margin=float(margin), widest=float(widest),
         curved=int(curved), log_half_lives=log_half_lives, scan=scan,
     )  # fmt: skip
@@ -150,7 +154,6 @@ def run_trials(
     seed: int,
     scenario: str,
     jobs: int = 1,
-    progress: Progress | None = None,
 ) -> np.ndarray:
     """Sums (sizes, N_SUMS) over n_sim replicates, see `sims.lanes.decay.SUMS`."""
     word, key = np.uint64(seed), scenario_key(scenario)
@@ -163,4 +166,15 @@ def run_trials(
     def tally(first: int, count: int, out: np.ndarray) -> None:
         kernel(word, key, first, count, truths, trial, sizes, criticals, new_memory(trial), out)
 
-    return run_tally(tally, n_sim, (len(sizes), N_SUMS), jobs, progress)
+    def run(first: int) -> np.ndarray:
+        out = np.zeros((len(sizes), N_SUMS))
+        tally(first, min(_CHUNK, n_sim - first), out)
+        return out
+
+    # A replicate takes a thousand times as long as drawing two normals: chunks are small, and
+    # added up in the order of their numbers, so that workers change nothing.
+    few = n_sim * len(sizes) < _WORTH_THREADS
+    total = np.zeros((len(sizes), N_SUMS))
+    for sums in map_ordered(run, range(0, n_sim, _CHUNK), 1 if few else jobs):
+        total += sums
+    return total

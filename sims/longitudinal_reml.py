@@ -93,6 +93,18 @@ def clear(moments):
 
 
 @kernel
+def add_complete(moments, group, y):
+    """Add an animal seen to the end to the last day's sums, all that complete data need."""
+    m = y.shape[0]
+    sums, squares = moments.sums[group, m - 1], moments.squares[group, m - 1]
+    moments.n[group, m - 1] += 1.0
+    for a in range(m):
+        sums[a] += y[a]
+        for b in range(a + 1):
+            squares[a, b] += y[a] * y[b]
+
+
+@kernel
 def add_animal(moments, group, y, seen):
     """Add an animal whose first `seen` measurements y exist."""
     n, sums, squares = moments.n, moments.sums, moments.squares

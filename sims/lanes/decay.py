@@ -15,6 +15,7 @@ from sims.longitudinal_reml import (
     Moments,
     Workspace,
     add_animal,
+    add_complete,
     clear,
     fit_reml,
     new_moments,
@@ -256,6 +257,14 @@ def _add_animals(state, trial, curve, delta0, group, before, after, z, y, moment
 
 
 @kernel
+def _add_complete(state, trial, curve, delta0, group, before, after, z, y, moments):
+    for _ in range(before, after):
+        _, state = _draw_animal(state, trial, curve, delta0, z, y)
+        add_complete(moments, group, y)
+    return state
+
+
+@kernel
 def _critical(values):
     return values[0], values[1], values[2], values[3], values[4], values[5]
 
@@ -285,8 +294,8 @@ def tally_trials(seed, scenario, first, count, truths, trial, sizes, criticals, 
         n1, n2 = 0, 0
         for i in range(sizes.shape[0]):
             curve = truths.curves[j]
-            state = _add_animals(state, trial, curve, delta0, 0, n1, sizes[i, 0], z, y, moments)
-            control = _add_animals(control, trial, curve, 0.0, 1, n2, sizes[i, 1], z, y, moments)
+            state = _add_complete(state, trial, curve, delta0, 0, n1, sizes[i, 0], z, y, moments)
+            control = _add_complete(control, trial, curve, 0.0, 1, n2, sizes[i, 1], z, y, moments)
             n1, n2 = sizes[i, 0], sizes[i, 1]
             variance = _summarize(trial, moments, difference, covariance)
             if not variance > 0.0:

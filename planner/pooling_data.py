@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from planner.errors import InputError, unknown
+from planner.pooled_small_study import small_study_rows
 from planner.results import Result, plain, provenance
 from planner.study_columns import KNOWN
 from planner.study_files import read_cells
@@ -31,7 +32,7 @@ BENEFITS = ("higher", "lower")
 VTYPES = ("CMA", "LS", "UB")
 # Options of the command that are arguments here.
 ASKED = (
-    "benefit", "vtype", "measure", "estimator", "interval", "where", "by", "alpha",
+    "benefit", "vtype", "measure", "estimator", "interval", "where", "by", "alpha", "fill_side",
     "skip_incomplete",
 )  # fmt: skip
 MOST_LEFT_OUT = 500  # studies; each is left out once, and all the others pooled again
@@ -94,6 +95,7 @@ def pool(
     where: Mapping[str, str] | Sequence[str] = (),
     by: str | None = None,
     alpha: float = 0.05,
+    fill_side: str = "auto",
     skip_incomplete: bool = False,
 ) -> Pool:
     """Pool the studies of a CSV file.
@@ -109,6 +111,7 @@ def pool(
     where : column to value, or ``["column=value", ...]``: only rows that have them all
     by : column that names the subgroups to compare
     alpha : intervals have level 1 - alpha
+    fill_side : side that trim and fill fills: ``"auto"`` (as metafor), ``"left"``, ``"right"``
     skip_incomplete : leave incomplete rows out, and list them, instead of refusing them
 
     Returns
@@ -145,12 +148,12 @@ def pool(
             f"--measure {measure}: means and SDs are pooled as standardized mean differences; "
             "accepted: --measure SMD, or a file with yi and vi"
         )
-    numbers = pooled_numbers(table, estimators, intervals, alpha, by)
+    numbers = pooled_numbers(table, estimators, intervals, alpha, by, fill_side)
     scenario = {
         "file": str(path), "benefit": benefit, "vtype": vtype, "measure": measure,
         "estimator": list(estimators), "interval": list(intervals),
         "where": [f"{name}={value}" for name, value in pairs], "by": by, "alpha": alpha,
-        "skip_incomplete": skip_incomplete,
+        "fill_side": fill_side, "skip_incomplete": skip_incomplete,
     }  # fmt: skip
     return _result(table, numbers, scenario, "SMD" if standardized else measure)
 
@@ -179,7 +182,7 @@ def _result(
 
 def pooled_numbers(
     table: StudyTable, estimators: Sequence[str], intervals: Sequence[str], alpha: float,
-    by: str | None = None,
+    by: str | None = None, fill_side: str = "auto",
 ) -> dict[str, Any]:  # fmt: skip
     """Everything that is calculated from the studies, as the JSON output names it."""
     from sims.inference import leave_one_out
@@ -195,8 +198,7 @@ def pooled_numbers(
     return {
         "k": table.k,
         "estimates": rows,
-        "detectors": [],
-        "corrections": [],
+        **small_study_rows(table, estimators[0], alpha, fill_side),
         "studies": _studies(table, rows[0], alpha),
         "leave_one_out": left,
         "subgroups": _subgroups(table, by, estimators[0], intervals[0], alpha),

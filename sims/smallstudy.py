@@ -19,6 +19,7 @@ _EGGER_SE, _EGGER_N, _EGGER_N_VI, _BEGG = (
 )
 # A predictor whose range is below this share of its size is taken not to vary.
 _VARIES = 1e-10
+MOST_EXACT = 300  # studies up to which Kendall's tau is tested exactly
 
 
 class Detected(NamedTuple):
@@ -144,8 +145,8 @@ def begg(yi, vi, exact):
     """Rank correlation of standardized effects and their variances.
 
     Begg & Mazumdar 1994, doi:10.2307/2533446: Kendall's tau between (y - mean) / sqrt(v - 1/sum w)
-    and v. exact: two-sided p by number of concordant pairs, from `kendall_pvals(k)`; with ties the
-    normal approximation with their variance (Kendall 1970; R's cor.test, no continuity correction).
+    and v. exact: two-sided p by number of concordant pairs, from `kendall_pvals(k)`; with ties,
+    or without it, the normal approximation (variance for ties of Kendall 1970, as R's cor.test).
     """
     k = len(yi)
     if k < 3 or not vi.max() - vi.min() > _VARIES * vi.max():
@@ -187,7 +188,7 @@ def begg(yi, vi, exact):
     variance += ties[0, 1] * ties[1, 1] / (2.0 * k * (k - 1.0))
     variance += ties[0, 2] * ties[1, 2] / (9.0 * k * (k - 1.0) * (k - 2.0))
     z = s / math.sqrt(variance)
-    if tied_pairs[0] + tied_pairs[1] == 0.0:
+    if tied_pairs[0] + tied_pairs[1] == 0.0 and len(exact) > 0:
         pval = exact[concordant]
     else:
         pval = math.erfc(abs(z) / math.sqrt(2.0))
@@ -198,12 +199,17 @@ def begg(yi, vi, exact):
 def kendall_pvals(k: int) -> np.ndarray:
     """Exact two-sided p of Kendall's tau without ties by the number of concordant pairs.
 
-    Shape (k (k - 1) / 2 + 1,). The i-th value adds 0 to i - 1 concordant pairs, equally likely
-    (Kendall 1938, doi:10.1093/biomet/30.1-2.81); twice the smaller tail, at most 1.
+    Shape (k (k - 1) / 2 + 1,), empty beyond MOST_EXACT. The i-th value adds 0 to i - 1 concordant
+    pairs, equally likely (Kendall 1938, doi:10.1093/biomet/30.1-2.81); twice the smaller tail, at
+    most 1.
     """
+    if k > MOST_EXACT:
+        return np.empty(0)
     p = np.ones(1)
     for i in range(2, k + 1):
-        p = np.convolve(p, np.full(i, 1.0 / i))
+        # The moving sum of i neighbours over i: a convolution with equal chances.
+        total = np.concatenate([np.zeros(i), np.cumsum(p), np.full(i - 1, 1.0)])
+        p = (total[i:] - total[:-i]) / i
     lower = np.cumsum(p)
     upper = np.cumsum(p[::-1])[::-1]
     pvals = np.minimum(1.0, 2.0 * np.minimum(lower, upper))

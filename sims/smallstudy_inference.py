@@ -116,6 +116,8 @@ def filled_side(yi: np.ndarray, vi: np.ndarray, estimator: str) -> str:
     metafor's trimfill decides.
     """
     x = np.column_stack([np.ones(len(yi)), np.sqrt(vi)])
+    if np.linalg.matrix_rank(x) < 2:  # equal variances say nothing
+        return "left"
     tau2 = _residual_variance(np.asarray(yi), np.asarray(vi), x, estimator)
     w = 1.0 / (vi + tau2)
     slope = np.linalg.lstsq(x * np.sqrt(w)[:, None], yi * np.sqrt(w), rcond=None)[0][1]

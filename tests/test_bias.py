@@ -188,3 +188,23 @@ def test_what_cannot_be_simulated():
         planner.bias()
     with pytest.raises(InputError, match="number of studies"):
         planner.bias(mu=1.0, tau=0.0, sizes="4:8")
+
+
+def test_pool_has_them_all(tmp_path):
+    # The published studies' own detectors and corrections; values against metafor are in
+    # tests/sims/test_smallstudy.py.
+    path = tmp_path / "few.csv"
+    rows = ["0.4,0.2,8,8", "1.4,0.3,6,6", "2.2,0.5,4,5", "0.9,0.25,7,7", "0.3,0.2,9,8"]
+    path.write_text("yi,vi,n1,n2\n" + "\n".join(rows) + "\n")
+    document = planner.pool(path, fill_side="left").document()
+    assert [row["detector"] for row in document["detectors"]] == list(DETECTORS)
+    assert [row["correction"] for row in document["corrections"]] == list(CORRECTIONS)
+    by_name = {row["correction"]: row for row in document["corrections"]}
+    assert by_name["none"]["estimate"] == pytest.approx(document["estimates"][0]["estimate"])
+    assert by_name["trimfill"]["side"] == "left"
+    assert by_name["pet-peese"]["used"] in ("pet", "peese")
+    path.write_text("yi,vi\n0.4,0.2\n1.4,0.2\n0.9,0.2\n")
+    few = planner.pool(path).document()
+    assert [row["applicable"] for row in few["detectors"]] == [False, False]
+    with pytest.raises(InputError, match="fill-side"):
+        planner.pool(path, fill_side="lft")

@@ -8,10 +8,19 @@ from typing import Annotated
 
 import typer
 
-from planner.commands.common import option, option_values, put_out
+from planner.commands.common import (
+    Force,
+    Json,
+    Out,
+    Quiet,
+    Scenario,
+    option,
+    option_values,
+    put_out,
+    words,
+)
 from planner.reports.pool_words import POOL_WORDS
 
-_WORDS = "\n".join(f"  {name:<15}{text}" for name, text in POOL_WORDS.items())
 HELP = """Pool study-level data: the average effect, and how much laboratories differ.
 
 \b
@@ -30,8 +39,7 @@ others for --where and --by.
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
-# A command, not a callback as elsewhere: options may follow the file.
-@app.command(help=HELP, epilog="\b\nWords:\n" + _WORDS)
+@app.command(help=HELP, epilog=words(POOL_WORDS))
 def pool(
     ctx: typer.Context,
     file: Annotated[
@@ -57,6 +65,9 @@ def pool(
         str, option("--measure", "What yi is: SMD (default), or another name.")
     ] = "SMD",
     alpha: Annotated[float, option("--alpha", "Intervals have level 1 - alpha [0.05].")] = 0.05,
+    fill_side: Annotated[
+        str, option("--fill-side", "Of trim and fill: auto (default), left or right.")
+    ] = "auto",
     skip_incomplete: Annotated[
         bool, option("--skip-incomplete", "Leave incomplete rows out, and list them.")
     ] = False,
@@ -66,11 +77,11 @@ def pool(
     name: Annotated[str | None, option("--name", "Its analysis [the file's name].")] = None,
     title: Annotated[str | None, option("--title", "Its title.")] = None,
     source: Annotated[str | None, option("--source", "Its citation.")] = None,
-    json: Annotated[bool, option("--json", "One JSON object on stdout.")] = False,
-    out: Annotated[Path | None, option("--out", "Also write files and figures here.")] = None,
-    scenario: Annotated[Path | None, option("--scenario", "Run a saved scenario.")] = None,
-    force: Annotated[bool, option("--force", "Replace existing files.")] = False,
-    quiet: Annotated[bool, option("--quiet", "No progress, no notes.")] = False,
+    json: Json = False,
+    out: Out = None,
+    scenario: Scenario = None,
+    force: Force = False,
+    quiet: Quiet = False,
 ) -> None:
     from planner.errors import InputError
     from planner.pooled_evidence import prepare_evidence

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from planner.reports.funnel import contours
 from planner.reports.pool_words import number, unit
 from planner.reports.style import COLOURS, new_figure
 from planner.reports.text import fitted
@@ -192,16 +193,21 @@ def funnel(result: Result) -> Figure:
     figure, axes = new_figure(columns=panels, width=4.6 * panels, height=4.4)
     first = axes[0] if sizes else axes
     se = [math.sqrt(row["vi"]) for row in studies]
+    reach = 1.08 * max(se)
+    width = 1.08 * max(max(abs(row["yi"]) for row in studies), 1.96 * reach)
+    contours(first, reach, width)
     _scatter(first, document, se, "standard error")
-    reach = 1.05 * max(se)
     centre = main["estimate"]
     first.plot([centre - 1.96 * reach, centre, centre + 1.96 * reach], [reach, 0.0, reach],
                color=_GREY, linewidth=0.9, linestyle="--",
                label="95% of studies without heterogeneity")  # fmt: skip
-    first.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
+    first.set_xlim(-width, width)
+    figure.legend(*first.get_legend_handles_labels(), loc="outside lower center", ncols=3,
+                  fontsize=8, frameon=False)  # fmt: skip
     if sizes:
         root = [1.0 / math.sqrt(row["n1"] + row["n2"]) for row in studies]
         _scatter(axes[1], document, root, "1 / sqrt(n), n animals in both groups")
+        axes[1].set_xlim(-width, width)
         axes[1].set_title("The standard error of a standardized difference depends on\n"
                           "the difference itself: judge asymmetry here.",
                           fontsize=8, loc="left", color="#444444")  # fmt: skip

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from planner.reports.bias_words import CORRECTION_NAMES
 from planner.reports.pool_words import INTERVAL_NAMES, number, p_words, unit
 from planner.reports.text import fitted, paragraph
 
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 MOST_LINES = 59
 MOST_GROUPS = 8  # subgroups in the table
 MOST_DRAWN = 25  # studies in the text forest plot
+_TESTS = {
+    "egger-se": "Egger on SE", "egger-n": "on 1/sqrt(n)", "egger-n-vi": "the same, weights 1/v",
+    "begg": "Begg",
+}  # fmt: skip
 _LABEL, _PLOT = 22, 25  # columns of its parts
 
 
@@ -28,6 +33,7 @@ def pool_page(result: Result) -> str:
     lines += _heterogeneity(document)
     lines += _subgroups(document)
     lines += _left_out_one(document)
+    lines += _small_study(document)
     end = []
     if document["warnings"]:
         end += ["", "BEFORE YOU USE THIS"]
@@ -135,6 +141,30 @@ def _left_out_one(document: Mapping[str, Any]) -> list[str]:
     return ["", *paragraph(text, "  ")]
 
 
+def _small_study(document: Mapping[str, Any]) -> list[str]:
+    """Tests for small-study effects and what the corrections say, in two paragraphs."""
+    tests = [row for row in document["detectors"] if row["applicable"]]
+    if not tests:
+        return []
+    text = "Small-study effects: "
+    text += "; ".join(f"{_TESTS[row['detector']]} {p_words(row['pval'])}" for row in tests) + "."
+    parts = []
+    for row in document["corrections"]:
+        if row["correction"] in ("none", "trimfill-r0", "pet", "peese") or not row["converged"]:
+            continue
+        more = ""
+        if row["filled"] is not None:
+            more = f" ({row['filled']:g} filled, {row['side']})"
+        if row["weight"] is not None:
+            more = f" (weight {number(row['weight'])})"
+        if row["used"] is not None:
+            more = f" ({row['used'].upper()})"
+        name = CORRECTION_NAMES[row["correction"]]
+        parts.append(f"{name} {number(row['estimate'])} {_interval(row)}{more}")
+    lines = ["", *paragraph(text, "  ")]
+    return lines + (paragraph(f"Corrected: {'; '.join(parts)}.", "  ") if parts else [])
+
+
 def _side(row: Mapping[str, Any]) -> int:
     return 0 if row["ci_lb"] is None else int(row["ci_lb"] > 0.0) - int(row["ci_ub"] < 0.0)
 
@@ -229,7 +259,9 @@ def _end(document: Mapping[str, Any]) -> list[str]:
     return lines + paragraph(repeat, "", "         ")
 
 
-_DEFAULTS = {"benefit": "higher", "vtype": "CMA", "measure": "SMD", "alpha": 0.05}
+_DEFAULTS = {
+    "benefit": "higher", "vtype": "CMA", "measure": "SMD", "alpha": 0.05, "fill_side": "auto",
+}  # fmt: skip
 _DEFAULT_LISTS = {"estimator": ["DL", "FE", "PM", "REML"], "interval": ["wald", "hk", "hk-wald"]}
 
 

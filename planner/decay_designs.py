@@ -205,7 +205,7 @@ class DecayDesign:
         """Weights of the days in a question's contrast: of `decay`, or the last day alone."""
         if question == "decay":
             return self.decay_weights
-        return np.eye(len(self.times))[-1]
+        return np.asarray(np.eye(len(self.times))[-1])
 
     def margin(self, question: str) -> float:
         """What a question's contrast is tested against, or within, in SDs."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from planner.calibration import Calibration, calibrate
 from planner.errors import InputError, unknown
+from planner.long_runs import run_kept
 from planner.options import check_truth
 from planner.questions import DISCOUNT, Truth
 from planner.results import performance_row
@@ -82,19 +83,16 @@ def review_sums(
     Every run uses the same random numbers, so that numbers of studies, sizes and truths differ
     by what they are and not by chance.
     """
-    from sims.engine import default_jobs, run_tally
     from sims.lanes.meta import sums_shape, tally_syntheses
     from sims.streams import scenario_key
+    from sims.tally import KernelTally
 
     mu = np.zeros_like(truth.mu) if null else truth.mu
-    critical = design.critical(len(studies.fixed))
-    key, word, codes = scenario_key("synthesis"), np.uint64(seed), design.codes
-
-    def tally(first: int, count: int, out: np.ndarray) -> None:
-        tally_syntheses(word, key, first, count, mu, truth.tau, studies, codes, critical, out)
-
-    jobs = default_jobs() if jobs is None else jobs
-    return run_tally(tally, reps, sums_shape(len(codes), len(critical)), jobs)
+    critical, codes = design.critical(len(studies.fixed)), design.codes
+    tally = KernelTally(
+        tally_syntheses, seed, scenario_key("synthesis"), mu, truth.tau, studies, codes, critical
+    )
+    return run_kept(tally, reps, sums_shape(len(codes), len(critical)), jobs)
 
 
 def success_counts(
@@ -144,22 +142,20 @@ def update_sums(
 
     sets: yi, vi (J, k), and mu, tau (J,) of the new studies.
     """
-    from sims.engine import default_jobs, run_tally
     from sims.lanes.meta import sums_shape, tally_updates
     from sims.streams import scenario_key
     from sims.syntheses import make_studies
+    from sims.tally import KernelTally
 
     yi, vi, mu, tau = sets
     k = yi.shape[1]
     studies = make_studies(np.array([n]), np.array([1.0]), m, variance=design.vtype)
     critical = np.column_stack([design.critical(k + m), design.critical(k)[:, 1]])
-    key, word, codes = scenario_key("update"), np.uint64(seed), design.codes
-
-    def tally(start: int, count: int, out: np.ndarray) -> None:
-        tally_updates(word, key, start, count, yi, vi, mu, tau, studies, codes, critical, out)
-
-    jobs = default_jobs() if jobs is None else jobs
-    return run_tally(tally, reps, sums_shape(len(codes), len(critical), True), jobs)
+    codes = design.codes
+    tally = KernelTally(
+        tally_updates, seed, scenario_key("update"), yi, vi, mu, tau, studies, codes, critical
+    )
+    return run_kept(tally, reps, sums_shape(len(codes), len(critical), True), jobs)
 
 
 def update_replicates(
@@ -218,18 +214,22 @@ def _estimator_measures(s: dict[str, float], truth: Truth | None, reps: int) -> 
     return found
 
 
-def _interval_measures(s: dict[str, float], n_ok: int, reps: int) -> list[Performance]:
+def _interval_measures(
+    s: dict[str, float], n_ok: int, reps: int, estimator: str
+) -> list[Performance]:
     from sims.performance import mean, proportion
 
     # A failed fit shows nothing: it is not significant, and covers nothing.
     failed = reps - n_ok
-    return [
+    found = [
         proportion("success", s["benefit"], reps, failed),
         proportion("power", s["benefit"] + s["harm"], reps, failed),
         proportion("coverage", s["cover"], reps, failed),
         mean("ci_width", s["width"], s["width_sq"], n_ok, failed),
-        proportion("pi_coverage", s["pi_cover"], reps, failed),
     ]
+    if estimator != "FE":  # a common effect has no further laboratory to predict
+        found.append(proportion("pi_coverage", s["pi_cover"], reps, failed))
+    return found
 
 
 def review_rows(
@@ -252,7 +252,7 @@ def review_rows(
         for measure in _estimator_measures(own[e], truth, reps):
             rows.append(performance_row(measure._asdict(), **names))
         for i, interval in enumerate(design.intervals):
-            found = _interval_measures(each[e][i], int(own[e]["n_ok"]), reps)
+            found = _interval_measures(each[e][i], int(own[e]["n_ok"]), reps, estimator)
             zero = at_zero[e][i]
             found.append(
                 proportion("type_i", zero["benefit"] + zero["harm"], reps, reps - null_ok[e])
@@ -274,9 +274,9 @@ def update_rows(
         s, n_ok = own[e], int(own[e]["n_ok"])
         failed = reps - n_ok
         for i, interval in enumerate(design.intervals):
-            found = _interval_measures(each[e][i], n_ok, reps)
-            for name in ("changed", "pi_excludes_zero"):
-                found.append(proportion(name, each[e][i][name], reps, failed))
+            found = _interval_measures(each[e][i], n_ok, reps, estimator)
+            names = ("changed",) if estimator == "FE" else ("changed", "pi_excludes_zero")
+            found += [proportion(name, each[e][i][name], reps, failed) for name in names]
             for measure in found:
                 rows.append(performance_row(
                     measure._asdict(), **columns, estimator=estimator, interval=interval

@@ -99,7 +99,7 @@ def _estimators(
 ) -> list[str]:
     counts = list(dict.fromkeys(row["k"] for row in rows if row["cluster"] is None))
     k = counts[len(counts) // 2]
-    interval = next(row["interval"] for row in rows if row["measure"] == "pi_coverage")
+    interval = next(row["interval"] for row in rows if row["measure"] == "coverage")
     head = f"  Estimators at k {k}"
     lines = [
         f"{head:<22}{'bias':>8}{'SE':>8}{'rmse':>8}{'bias of tau2':>14}{'prediction covers':>19}"

@@ -185,10 +185,11 @@ def update_answer(facts: Mapping[str, Any]) -> str:
         )
     most, largest = more[-1], sizes[-1]
     excludes = value(rows, "pi_excludes_zero", new_studies=most, **{**names, "n": largest})
-    text += (
-        f" After {most} of {largest} per group the prediction interval for a new laboratory "
-        f"excludes zero with a chance of {chance(excludes)}."
-    )
+    if excludes is not None:
+        text += (
+            f" After {most} of {largest} per group the prediction interval for a new laboratory "
+            f"excludes zero with a chance of {chance(excludes)}."
+        )
     part = value(rows, "data_sd", new_studies=m, **names)
     if part is not None:
         text += (

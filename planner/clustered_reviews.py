@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from planner.long_runs import run_kept
 from planner.results import performance_row
 from planner.synthesis_designs import draw_plan
 
@@ -68,21 +69,19 @@ def _clustered_sums(
     jobs: int | None,
 ) -> dict[str, dict[str, float]]:
     from sims.clustered import N_INTERVALS, N_SUMS, SUMS, make_arms, quantile_table, tally_clustered
-    from sims.engine import default_jobs, run_tally
     from sims.streams import scenario_key
+    from sims.tally import KernelTally
 
     studies = draw_plan(sizes, len(labels), design.vtype, labels, share)
     mu, tau = np.array([calibration.mu]), np.array([calibration.tau])
     every = replace(design, intervals=("wald", "hk", "hk-wald"))
     critical, arms = every.critical(len(labels))[:, 1].copy(), make_arms(studies, shared)
     table = quantile_table(design.alpha)
-    key, word, code = scenario_key("clustered"), np.uint64(seed), int(design.codes[0])
-
-    def tally(first: int, count: int, out: np.ndarray) -> None:
-        tally_clustered(word, key, first, count, mu, tau, studies, arms, code, critical, table, out)
-
-    jobs = default_jobs() if jobs is None else jobs
-    sums = run_tally(tally, reps, (N_INTERVALS, N_SUMS), jobs)
+    tally = KernelTally(
+        tally_clustered, seed, scenario_key("clustered"), mu, tau, studies, arms,
+        int(design.codes[0]), critical, table,
+    )  # fmt: skip
+    sums = run_kept(tally, reps, (N_INTERVALS, N_SUMS), jobs)
     names = (*every.intervals, "cr2")
     kept = (*design.intervals, "cr2")
     return {

@@ -11,6 +11,7 @@ import numpy as np
 from planner.calibration import Calibration, calibrate, truth_fields
 from planner.designs import Design
 from planner.errors import InputError, check_seed, unknown
+from planner.long_runs import run_kept
 from planner.options import check_targets, check_truth, replications
 from planner.questions import DISCOUNT, Questions, Truth
 from planner.results import Result, performance_row, provenance
@@ -230,13 +231,12 @@ def simulate(
 ) -> list[dict[str, Any]]:
     """Performance rows of every truth and size; all share their random numbers."""
     from sims.chi import inverse_sd_tables
-    from sims.engine import default_jobs, run_tally
     from sims.lanes.experiments import N_SUMS, tally_student, tally_welch
     from sims.streams import scenario_key
+    from sims.tally import KernelTally
 
     tests = [design.exact(n) for n in sizes]
     designs = np.array([test.design for test in tests])
-    key, word = scenario_key("two-arm"), np.uint64(seed)
     rows = []
     for truth in truths:
         mu, tau2 = truth.mu, truth.tau**2
@@ -247,18 +247,13 @@ def simulate(
         else:
             sd_tables = inverse_sd_tables(designs[:, 0] + designs[:, 1] - 2.0)
             kernel, tables = tally_student, (sd_tables,)
-        arguments = (mu, tau2, designs, *tables)
-
-        def tally(
-            first: int, count: int, out: np.ndarray, run: Any = kernel, rest: Any = arguments
-        ) -> None:
-            run(word, key, first, count, *rest, out)
+        tally = KernelTally(kernel, seed, scenario_key("two-arm"), mu, tau2, designs, *tables)
 
         def report(done: int, name: str = truth.name) -> None:
             if progress is not None:
                 progress(f"simulating, {name}", done, reps)
 
-        sums = run_tally(tally, reps, (len(sizes), N_SUMS), jobs or default_jobs(), report)
+        sums = run_kept(tally, reps, (len(sizes), N_SUMS), jobs, report)
         for n, exact, row in zip(sizes, tests, sums, strict=True):
             rows += _rows(design, truth, n, exact, row, reps)
     return rows

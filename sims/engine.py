@@ -1,21 +1,39 @@
-"""Runs kernels over replicates in chunks, on threads; sums come out the same for any number.
+"""Runs kernels over replicates in chunks, on threads or a cluster; sums are the same for either.
 
-A chunk's sums depend only on the numbers of its replicates, and chunks are added up in the order
-of their numbers, so the number of workers changes nothing.
+A chunk's sums depend only on the numbers of its replicates. They are added up in the order of
+their numbers, task by task, so that neither workers, nor how work is cut for them, nor an
+interruption changes a bit of the total.
 """
 
 import os
-from collections.abc import Callable
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
 
 import numpy as np
 
+from sims.tally import KernelTally, Progressed
+
 CHUNK = 4096
 CHUNKS_PER_TASK = 16
-_FEW_TASKS = 8  # done before a pool of threads would have started
+UNIT_SECONDS = 0.05  # of work handed to a worker at a time: far more than handing it over costs
+# What starting threads may cost before they pay: with joblib still to be imported, and without.
+_WORTH_IMPORTING, _WORTH_STARTING = 0.4, 0.1
 
 # Adds the sums of replicates first..first+count-1 to an array: (first, count, out) -> None.
 Tally = Callable[[int, int, np.ndarray], None]
 Progress = Callable[[int], None]
+
+
+class Keeper(Protocol):
+    """Keeps sums of one run between programs; what it does must not fail."""
+
+    def get(self, n_sim: int) -> Progressed | None:
+        """The furthest kept state of at most `n_sim` replicates, at the end of a chunk."""
+
+    def put(self, state: Progressed, seconds: float) -> None:
+        """Take note of a state at the end of a chunk that took so many more seconds."""
 
 
 def default_jobs() -> int:
@@ -31,30 +49,137 @@ def run_tally(
     shape: tuple[int, ...],
     jobs: int = 1,
     progress: Progress | None = None,
+    keeper: Keeper | None = None,
+    chunk: int = CHUNK,
+    chunks_per_task: int = CHUNKS_PER_TASK,
 ) -> np.ndarray:
-    """Sums of `tally` over replicates 0..n_sim-1, in memory that does not grow with n_sim."""
-    starts = range(0, n_sim, CHUNK * CHUNKS_PER_TASK)
-    jobs = 1 if len(starts) < _FEW_TASKS else jobs
-    total = np.zeros(shape)
-    for start, sums in zip(
-        starts, map_ordered(_task(tally, n_sim, shape), starts, jobs), strict=True
-    ):
-        total += sums
-        if progress is not None:
-            progress(min(start + CHUNK * CHUNKS_PER_TASK, n_sim))
-    return total
+    """Sums of `tally` over replicates 0..n_sim-1, in memory that does not grow with n_sim.
+
+    jobs : threads; without meaning where joblib was told to use a cluster
+    progress : called with the replicates done
+    keeper : where to go on from, and what is told how far the run has come
+    chunk, chunks_per_task : replicates of one call of `tally` and calls of one task; they decide
+        the order of summation, and with it the last bits
+    """
+    sums = _Sums(shape, n_sim, chunk, chunk * chunks_per_task, progress, keeper)
+    each = np.inf
+    for _ in range(2):
+        # The first chunks say how long one takes; the very first may still be compiled.
+        if sums.done < n_sim:
+            start = time.perf_counter()
+            unit = sums.done, min(chunk, n_sim - sums.done)
+            sums.add(_chunk_sums(tally, unit, shape, chunk), end_of_unit=False)
+            each = min(each, time.perf_counter() - start)
+    sums.since = time.perf_counter()
+    units = _units(sums.done, n_sim, chunk, sums.task, UNIT_SECONDS / max(each, 1e-6))
+    rest = each * -((sums.done - n_sim) // chunk)
+    worth = _WORTH_STARTING if "joblib" in sys.modules else _WORTH_IMPORTING
+    if rest > worth:
+        results = _on_workers(tally, units, shape, chunk, jobs)
+    else:
+        results = (_chunk_sums(tally, unit, shape, chunk) for unit in units)
+    for rows in results:
+        sums.add(rows)
+    return sums.total()
 
 
-def _task(tally: Tally, n_sim: int, shape: tuple[int, ...]) -> Callable[[int], np.ndarray]:
-    def run(start: int) -> np.ndarray:
-        total = np.zeros(shape)
-        for first in range(start, min(start + CHUNK * CHUNKS_PER_TASK, n_sim), CHUNK):
-            out = np.zeros(shape)
-            tally(first, min(CHUNK, n_sim - first), out)
-            total += out
-        return total
+class _Sums:
+    # Sums from left to right: of whole tasks, and of the chunks of the one that is not whole yet.
 
-    return run
+    def __init__(
+        self, shape: tuple[int, ...], n_sim: int, chunk: int, task: int,
+        progress: Progress | None, keeper: Keeper | None,
+    ) -> None:  # fmt: skip
+        self.n_sim, self.chunk, self.task = n_sim, chunk, task
+        self.progress, self.keeper = progress, keeper
+        self.done, self.sums = 0, np.zeros((2, *shape))
+        kept = None if keeper is None else keeper.get(n_sim)
+        if kept is not None and kept.sums.shape == self.sums.shape:
+            self.done, self.sums = kept.done, kept.sums.copy()
+        self.since = time.perf_counter()
+
+    def add(self, rows: np.ndarray, end_of_unit: bool = True) -> None:
+        """Add the sums of the chunks that follow."""
+        whole, part = self.sums
+        for row in rows:
+            if end_of_unit and self.done + self.chunk > self.n_sim:
+                self._keep()  # the last chunk is not a whole one: a longer run has another
+            part += row
+            self.done = min(self.done + self.chunk, self.n_sim)
+            if self.done % self.task == 0:
+                whole += part
+                part[:] = 0.0
+                self._report(self.done)
+        if self.done % self.task != 0 and (end_of_unit or self.done == self.n_sim):
+            self._report(self.done)
+        if end_of_unit and self.done % self.chunk == 0:
+            self._keep()
+
+    def _keep(self) -> None:
+        if self.keeper is not None:
+            now = time.perf_counter()
+            self.keeper.put(Progressed(self.done, self.sums.copy()), now - self.since)
+            self.since = now
+
+    def _report(self, done: int) -> None:
+        if self.progress is not None:
+            self.progress(done)
+
+    def total(self) -> np.ndarray:
+        return np.asarray(self.sums[0] + self.sums[1])
+
+
+def _units(
+    done: int, n_sim: int, chunk: int, task: int, chunks: float
+) -> Iterator[tuple[int, int]]:
+    """The rest of a run as (first, count): whole tasks, or parts of one where these are slow."""
+    size = chunk * max(1, int(chunks))
+    if size >= task:
+        size -= size % task
+    while done < n_sim:
+        # The first unit ends the task that has been begun.
+        end = min(done - done % task + max(size, task), n_sim)
+        if size < task:
+            end = min(done + size, end)
+        yield done, end - done
+        done = end
+
+
+def _chunk_sums(
+    tally: Tally, unit: tuple[int, int], shape: tuple[int, ...], chunk: int
+) -> np.ndarray:
+    """Sums of each chunk of a unit, (chunks, ...)."""
+    first, count = unit
+    rows = np.zeros((-(-count // chunk), *shape))
+    for i, row in enumerate(rows):
+        start = first + i * chunk
+        tally(start, min(chunk, first + count - start), row)
+    return rows
+
+
+def _on_workers(
+    tally: Tally,
+    units: Iterator[tuple[int, int]],
+    shape: tuple[int, ...],
+    chunk: int,
+    jobs: int,
+) -> Iterable[np.ndarray]:
+    # Only a tally that knows its kernel by name may leave this process.
+    movable = isinstance(tally, KernelTally)
+    if jobs <= 1 and not (movable and "joblib" in sys.modules and _elsewhere()):
+        return (_chunk_sums(tally, unit, shape, chunk) for unit in units)
+    from joblib import Parallel, delayed
+
+    where = {"prefer": "threads"} if movable else {"require": "sharedmem"}
+    parallel = Parallel(n_jobs=jobs, return_as="generator", **where)
+    return parallel(delayed(_chunk_sums)(tally, unit, shape, chunk) for unit in units)
+
+
+def _elsewhere() -> bool:
+    """Whether joblib was told to run work outside this process (`joblib.parallel_config`)."""
+    from joblib.parallel import get_active_backend
+
+    return not get_active_backend(prefer="threads")[0].supports_sharedmem
 
 
 def map_ordered(function: Callable, arguments, jobs: int):
@@ -62,8 +187,9 @@ def map_ordered(function: Callable, arguments, jobs: int):
     arguments = list(arguments)
     if jobs <= 1 or len(arguments) <= 1:
         return map(function, arguments)
-    # Imported here: a short run on one worker need not wait for it.
+    # Imported here: a short run on one worker need not wait for it. Functions may write to arrays
+    # that they share, so they never leave this process.
     from joblib import Parallel, delayed
 
-    parallel = Parallel(n_jobs=jobs, prefer="threads", return_as="generator")
+    parallel = Parallel(n_jobs=jobs, require="sharedmem", return_as="generator")
     return parallel(delayed(function)(argument) for argument in arguments)

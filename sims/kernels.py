@@ -7,9 +7,11 @@ without the global interpreter lock, so that threads run them side by side. With
 
 import hashlib
 import os
+import pickle
 import stat
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,8 @@ import llvmlite
 import numba
 import numpy as np
 from numba import config, njit
+from numba.core.caching import CompileResultCacheImpl, FunctionCache
+from numba.core.serialize import dumps
 from platformdirs import user_cache_path
 
 OPTIONS = {"nogil": True, "error_model": "numpy"}
@@ -36,27 +40,74 @@ def entry(function: Callable[..., Any]) -> Any:
     """Compile a kernel that Python calls, and keep its machine code between runs."""
     dispatcher = njit(**OPTIONS)(function)
     folder = compiled_folder()
-    if config.DISABLE_JIT or folder is None:
-        return dispatcher
-    # Numba reads its cache folder from a global setting when caching is switched on for a
-    # function. It is put back at once: other libraries must not see ours.
-    before = config.CACHE_DIR
-    config.CACHE_DIR = str(folder)
-    try:
-        dispatcher.enable_caching()
-    finally:
-        config.CACHE_DIR = before
+    if not config.DISABLE_JIT and folder is not None:
+        dispatcher._cache = CompiledCode(function, folder)
     return dispatcher
 
 
+class CompiledCode(FunctionCache):
+    """Machine code of one kernel on disk: a file for each signature, which starts with its digest.
+
+    Numba's own cache runs what it reads: a damaged file ends the program, and two programs that
+    compile other signatures of a kernel at once may take each other's files. Here whatever cannot
+    be read or written is compiled instead.
+    """
+
+    def __init__(self, function: Callable[..., Any], folder: Path) -> None:
+        self._py_func = function
+        self._name = f"{function.__module__}.{function.__qualname__}"
+        self._impl = CompileResultCacheImpl.__new__(CompileResultCacheImpl)
+        self._cache_path = str(folder)
+        self.enable()
+
+    def _path(self, signature: Any, codegen: Any) -> Path:
+        key = repr(self._index_key(signature, codegen)).encode()
+        return Path(self._cache_path) / f"{self._name}.{hashlib.sha256(key).hexdigest()[:16]}.code"
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        target_context.refresh()
+        try:
+            content = self._path(sig, target_context.codegen()).read_bytes()
+            body = content[32:]
+            if hashlib.sha256(body).digest() != content[:32]:
+                return None
+            return self._impl.rebuild(target_context, pickle.loads(body))
+        except Exception:  # whatever a file of another origin may cause
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        if not self._impl.check_cachable(data):
+            return
+        path = self._path(sig, data.codegen)
+        body = dumps(self._impl.reduce(data))
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            draft.write_bytes(hashlib.sha256(body).digest() + body)
+            draft.replace(path)
+        except OSError:  # a full disk, a folder that is only read
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
+
+    def flush(self) -> None:
+        for path in Path(self._cache_path).glob(f"{self._name}.*.code"):
+            path.unlink(missing_ok=True)
+
+
 @cache
-def engine_digest() -> str:
-    """Digest of every source file of the engine and of what compiles them."""
+def sources_digest() -> str:
+    """Digest of every source file of the engine."""
     digest = hashlib.sha256()
     folder = Path(__file__).parent
     for path in sorted(folder.rglob("*.py")):
         digest.update(path.relative_to(folder).as_posix().encode())
         digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+@cache
+def engine_digest() -> str:
+    """Digest of every source file of the engine and of what compiles them."""
+    digest = hashlib.sha256(sources_digest().encode())
     for version in (sys.version, numba.__version__, llvmlite.__version__, np.__version__):
         digest.update(version.encode())
     return digest.hexdigest()[:16]
@@ -64,11 +115,11 @@ def engine_digest() -> str:
 
 @cache
 def compiled_folder() -> Path | None:
-    """Folder of compiled kernels, or None where no safe folder can be written.
+    """Folder of compiled kernels, or None where there is no safe one.
 
-    Numba checks only the file of the outermost function for changes, so a changed callee in
-    another file would run stale code: the folder's name therefore holds the digest of all
-    sources. Compiled code is unpickled, so a folder that others could write is not used.
+    Its name holds the digest of all sources, because a kernel's code holds that of kernels in
+    other files. Compiled code is unpickled, so a folder that others could write is not used. One
+    that cannot be written still serves with what is in it.
     """
     root = Path(os.environ.get("PLANNER_CACHE_DIR") or user_cache_path("planner", appauthor=False))
     folder = root / "compiled" / engine_digest()
@@ -79,6 +130,6 @@ def compiled_folder() -> Path | None:
         return None
     if os.name == "posix":
         writable_by_others = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-        if writable_by_others or status.st_uid != os.getuid():
+        if writable_by_others or status.st_uid != os.geteuid():
             return None
-    return folder if os.access(folder, os.W_OK) else None
+    return folder

@@ -7,6 +7,7 @@ prior. Results are kept on disk; those of the catalogue ship with the package.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from planner.errors import InputError, check_seed, unknown
-from planner.kept_calibrations import cache_file, calibration_key, kept_files, load, save
+from planner.kept_calibrations import calibration_key, keep, kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -164,13 +165,12 @@ def calibrate(
     if not 0.0 <= share <= 1.0:
         raise InputError(f"share of tau^2 between clusters is {share}; accepted: 0 to 1")
     key = calibration_key(analysis, cluster, share, seed, NUMBERS)
-    if not fresh:
-        for path in kept_files(analysis, cluster, key):
-            found = load(path, key)
-            if found is not None:
-                return Calibration(**found)
+    found = None if fresh else kept(analysis, cluster, key)
+    if found is not None:
+        return Calibration(**found)
+    start = time.perf_counter()
     result = _calculate(analysis, cluster, share, seed, jobs, progress)
-    save(result, key, cache_file(key))
+    keep(result, key, time.perf_counter() - start)
     return result
 
 

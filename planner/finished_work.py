@@ -120,7 +120,7 @@ class Store:
                 connection.execute("BEGIN IMMEDIATE")
                 self._write(connection, rows)
                 self._make_room(connection)
-            connection.execute("PRAGMA incremental_vacuum").fetchall()
+            connection.executescript("PRAGMA incremental_vacuum")
 
         if not rows or self._failures >= MOST_FAILURES:
             return False
@@ -190,7 +190,7 @@ class Store:
         def delete(connection: sqlite3.Connection) -> None:
             rows = connection.execute("DELETE FROM kept WHERE used <= ?", (before,))
             deleted.append(rows.rowcount)
-            connection.execute("PRAGMA incremental_vacuum").fetchall()
+            connection.executescript("PRAGMA incremental_vacuum")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
         self._try(delete)

@@ -1,20 +1,20 @@
-"""Calibrations kept on disk: npz files with their key inside, without pickles.
+"""Calibrations that were calculated before: npz data with their key inside, without pickles.
 
-Those of the catalogue ship with the package; others go to the user's cache folder.
+Those of the catalogue ship with the package as files; others go to the store of finished work.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 from importlib import resources
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from planner.files import write_atomically
+from planner.finished_work import Kept, user_store
 
 if TYPE_CHECKING:
     from planner.calibration import Calibration
@@ -42,36 +42,54 @@ def calibration_key(
 _ARRAYS = ("draws_mu", "draws_tau", "replicates", "check_sample")
 
 
-def save(calibration: Calibration, key: str, path: Path) -> None:
-    """Keep a calibration; a folder that cannot be written only costs the next run its time."""
+def pack(calibration: Calibration, key: str) -> bytes:
+    """A calibration under its key, as the content of an npz file."""
     fields = {name: value for name, value in vars(calibration).items() if name != "draws"}
     arrays = {name: fields.pop(name) for name in _ARRAYS}
+    content = BytesIO()
     text = json.dumps({"key": key, **fields})
-    try:
-        with write_atomically(path) as file:
-            np.savez_compressed(file, meta=np.array(text), **arrays)
-    except OSError:
-        return
+    np.savez_compressed(content, meta=np.array(text), **arrays)
+    return content.getvalue()
 
 
-def load(path: Path, key: str) -> dict[str, Any] | None:
-    """The fields of a calibration kept under this key; None where there is none."""
+def unpack(content: bytes, key: str) -> dict[str, Any] | None:
+    """The fields of a calibration that was packed under this key; None for anything else."""
     try:
-        # Opened here: np.load leaves a damaged file open.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+        with np.load(BytesIO(content), allow_pickle=False) as stored:
             fields = json.loads(str(stored["meta"]))
             if fields.pop("key") != key:
                 return None
             arrays = {name: stored[name] for name in _ARRAYS}
     except (OSError, ValueError, KeyError, EOFError):
         return None
-    except Exception as error:  # zipfile.BadZipFile, zlib.error: a damaged file is as good as none
+    except Exception as error:  # zipfile.BadZipFile, zlib.error: damage is as good as nothing
         if type(error).__module__ in ("zipfile", "zlib"):
             return None
         raise
     fields["prior"] = tuple(fields["prior"])
     fields["check"] = tuple(fields["check"])
     return {**fields, **arrays}
+
+
+def keep(calibration: Calibration, key: str, seconds: float) -> None:
+    """Keep a calibration in the user's store; where that fails the next run takes as long."""
+    user_store().keep([Kept(
+        kind="calibration", key=key, name=calibration.analysis, data=pack(calibration, key),
+        seconds=seconds,
+    )])  # fmt: skip
+
+
+def kept(analysis: Analysis, cluster: str, key: str) -> dict[str, Any] | None:
+    """The fields of a calibration that ships with the package or is in the user's store."""
+    try:
+        shipped = (shipped_folder() / shipped_name(analysis.name, cluster)).read_bytes()
+    except OSError:
+        shipped = b""
+    found = unpack(shipped, key)
+    if found is None:
+        stored = user_store().furthest("calibration", key)
+        found = None if stored is None else unpack(stored.data, key)
+    return found
 
 
 def shipped_name(analysis: str, cluster: str) -> str:
@@ -82,16 +100,3 @@ def shipped_name(analysis: str, cluster: str) -> str:
 def shipped_folder() -> Path:
     """Folder of the calibrations that ship with the package."""
     return Path(str(resources.files("planner.catalogue"))) / "calibrations"
-
-
-def cache_file(key: str) -> Path:
-    """Place of a calibration in the user's cache folder."""
-    from platformdirs import user_cache_path
-
-    root = os.environ.get("PLANNER_CACHE_DIR") or user_cache_path("planner", appauthor=False)
-    return Path(root) / "calibrations" / f"{key}.npz"
-
-
-def kept_files(analysis: Analysis, cluster: str, key: str) -> list[Path]:
-    """Where a calibration may be kept: with the package, then in the user's cache folder."""
-    return [shipped_folder() / shipped_name(analysis.name, cluster), cache_file(key)]

@@ -48,7 +48,8 @@ class Unwritten:
     def _write(self, patience: float) -> None:
         rows, self._rows = list(self._rows.values()), {}
         self._since, self._any_piece = 0.0, True
-        user_store().keep(rows, patience)
+        if rows:
+            user_store().keep(rows, patience)
 
 
 _unwritten = Unwritten()

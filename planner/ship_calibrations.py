@@ -6,7 +6,8 @@ Needed after a change of the engine or of the catalogue's numbers; a test says w
 from __future__ import annotations
 
 from planner.calibration import NUMBERS, SEED, calibrate
-from planner.kept_calibrations import calibration_key, save, shipped_folder, shipped_name
+from planner.files import write_atomically
+from planner.kept_calibrations import calibration_key, pack, shipped_folder, shipped_name
 from planner.published import catalogue_review
 
 
@@ -26,7 +27,9 @@ def main() -> None:
         analysis = catalogue_review().analysis(name)
         result = calibrate(analysis, cluster=cluster)
         path = shipped_folder() / shipped_name(name, cluster)
-        save(result, calibration_key(analysis, cluster, result.share, SEED, NUMBERS), path)
+        key = calibration_key(analysis, cluster, result.share, SEED, NUMBERS)
+        with write_atomically(path) as file:
+            file.write(pack(result, key))
         print(f"{path.name}: mu {result.mu:.3f}, tau {result.tau:.3f} ({result.status})")
 
 

@@ -27,7 +27,15 @@ from planner.calibration import (
     studies_like,
 )
 from planner.errors import InputError
-from planner.kept_calibrations import calibration_key, load, shipped_folder, shipped_name
+from planner.finished_work import user_store
+from planner.kept_calibrations import (
+    calibration_key,
+    keep,
+    kept,
+    shipped_folder,
+    shipped_name,
+    unpack,
+)
 from planner.published import Analysis, Interval, Quantity, analysis
 from planner.ship_calibrations import shipped
 from sims import conditioning
@@ -61,7 +69,7 @@ def _shipped(name: str, cluster: str = "none") -> Calibration:
     """A shipped calibration; never one from somebody's cache folder, never a new one."""
     share = 0.0 if cluster == "none" else 1.0
     key = calibration_key(analysis(name), cluster, share, SEED, NUMBERS)
-    found = load(shipped_folder() / shipped_name(name, cluster), key)
+    found = unpack((shipped_folder() / shipped_name(name, cluster)).read_bytes(), key)
     assert found is not None, (
         f"the shipped calibration of {name}, cluster {cluster}, is out of date: "
         "run `make calibrations` and commit planner/catalogue/calibrations"
@@ -103,17 +111,32 @@ def test_a_shipped_calibration_is_what_calibrate_returns() -> None:
 
 
 @pytest.mark.parametrize("length", [0, 4, 5000])
-def test_a_damaged_file_counts_as_none(length: int, tmp_path: Path) -> None:
-    # Warnings are errors here: the file must be closed, too.
+def test_a_damaged_file_counts_as_none(length: int) -> None:
     whole = (shipped_folder() / shipped_name("chronic-after", "none")).read_bytes()
-    path = tmp_path / "calibration.npz"
-    path.write_bytes(whole[:length])
-    assert load(path, "any") is None
+    assert unpack(whole[:length], "any") is None
 
 
-def test_a_foreign_or_missing_file_counts_as_none(tmp_path: Path) -> None:
-    assert load(shipped_folder() / shipped_name("chronic-after", "none"), "another key") is None
-    assert load(tmp_path / "missing.npz", "any") is None
+def test_a_calibration_under_another_key_counts_as_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PLANNER_CACHE_DIR", str(tmp_path))
+    whole = (shipped_folder() / shipped_name("chronic-after", "none")).read_bytes()
+    assert unpack(whole, "another key") is None
+    assert kept(analysis("chronic-after"), "none", "another key") is None
+
+
+def test_a_calculated_calibration_is_kept_in_the_store(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PLANNER_CACHE_DIR", str(tmp_path))
+    truth = _shipped("chronic-after")
+    keep(truth, "some key", 12.0)
+    fields = kept(analysis("chronic-after"), "lab", "some key")
+    assert fields is not None
+    again = Calibration(**fields)
+    assert np.array_equal(again.draws_mu, truth.draws_mu)
+    assert again.fields() == truth.fields()
+    user_store().close()
 
 
 # The matched truth
@@ -186,7 +209,7 @@ def test_more_heterogeneity_than_any_truth_gives_is_refused(
     study = replace(analysis("chronic-after"), heterogeneity=Quantity(Decimal(printed)))
     with pytest.raises(InputError, match=rf"I2 {printed} is more than any between-study SD"):
         calibrate(study, fresh=True)
-    assert not list(tmp_path.rglob("*.npz"))
+    assert not user_store().files()
 
 
 @pytest.mark.parametrize(

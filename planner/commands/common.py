@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from planner.errors import InputError
+from planner.notes import silence
 from planner.options import parse_readings
 from planner.reports.text import WIDTH, paragraph, printable
 
@@ -56,6 +57,12 @@ Share = Annotated[
 Mcse = Annotated[float | None, option("--mcse", "Or the simulation error wanted.")]
 Seed = Annotated[int, option("--seed", "Seed [1].", min=0)]
 Jobs = Annotated[int | None, option("--jobs", "Threads; changes no number.", min=1)]
+Backend = Annotated[
+    str, option("--backend", "Where it runs: threads (default) or dask; changes no number.")
+]
+Scheduler = Annotated[
+    str | None, option("--scheduler", "With --backend dask: tcp://HOST:PORT.", "ADDRESS")
+]
 Json = Annotated[bool, option("--json", "One JSON object on stdout.")]
 Out = Annotated[Path | None, option("--out", "Also write files and figures here.")]
 Scenario = Annotated[Path | None, option("--scenario", "Run a saved scenario.")]
@@ -82,6 +89,7 @@ class Progress:
     """A bar with the time left on stderr, for work of more than two seconds on a terminal."""
 
     def __init__(self, quiet: bool) -> None:
+        silence(quiet)
         self.wanted = not quiet and sys.stderr.isatty()
         self.started = time.monotonic()
         self.bar: Any = None

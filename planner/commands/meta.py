@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from planner.commands.common import (
+    Backend,
     Cluster,
     Evidence,
     Force,
@@ -22,6 +23,7 @@ from planner.commands.common import (
     Quiet,
     Readings,
     Scenario,
+    Scheduler,
     Seed,
     Share,
     Targets,
@@ -91,12 +93,15 @@ def meta(
     mcse: Mcse = None,
     seed: Seed = 1,
     jobs: Jobs = None,
+    backend: Backend = "threads",
+    scheduler: Scheduler = None,
     json: Json = False,
     out: Out = None,
     scenario: Scenario = None,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
+    from planner.backends import running_on
     from planner.errors import InputError
     from planner.options import parse_range
 
@@ -124,7 +129,7 @@ def meta(
             "mcse", "seed", "jobs",
         )
     }  # fmt: skip
-    with Progress(quiet) as progress:
+    with Progress(quiet) as progress, running_on(given["backend"], given["scheduler"]):
         common["progress"] = progress
         run: Any
         if given["update"]:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from planner.commands.common import (
+    Backend,
     Cluster,
     Evidence,
     Force,
@@ -22,6 +23,7 @@ from planner.commands.common import (
     Quiet,
     Readings,
     Scenario,
+    Scheduler,
     Seed,
     Targets,
     Tau,
@@ -81,12 +83,15 @@ def power(
     mcse: Mcse = None,
     seed: Seed = 1,
     jobs: Jobs = None,
+    backend: Backend = "threads",
+    scheduler: Scheduler = None,
     json: Json = False,
     out: Out = None,
     scenario: Scenario = None,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
+    from planner.backends import running_on
     from planner.errors import InputError
     from planner.options import parse_allocation, parse_sizes
     from planner.reports.terminal import power_page
@@ -100,7 +105,7 @@ def power(
     if by_hand and (given["analysis"] is not None or evidence is not None):
         raise InputError("--mu and --tau set the truth by hand: leave out --analysis, --evidence")
     found = find_analysis(given["analysis"], evidence, given["reading"] or [])
-    with Progress(quiet) as progress:
+    with Progress(quiet) as progress, running_on(given["backend"], given["scheduler"]):
         result = plan(
             found,
             n=None if sizes is None else parse_sizes(sizes),

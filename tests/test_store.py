@@ -1,0 +1,382 @@
+"""The store of finished work: whatever happens to it, no number changes and no run fails."""
+
+from __future__ import annotations
+
+import os
+import random
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from planner import finished_work, long_runs, notes
+from planner.finished_work import Kept, Store
+from sims.chi import inverse_sd_tables
+from sims.engine import run_tally
+from sims.kernels import compiled_folder
+from sims.lanes.experiments import N_SUMS, tally_student
+from sims.tally import KernelTally
+from tests.sims.helpers import rows, student_design
+
+SHAPE = (1, N_SUMS)
+N_SIM = 12_000_000  # about half a second
+DRIVER = """
+import sys
+from planner import finished_work, long_runs
+from tests.test_store import SHAPE, student
+
+long_runs.PIECE_SECONDS = 0.01
+keep, get = finished_work.Store.keep, long_runs.RunKeeper.get
+
+def told(self, rows, *patience):
+    written = keep(self, rows, *patience)
+    print("kept" if written else "lost", max(row.done for row in rows), flush=True)
+    return written
+
+def found(self, n_sim):
+    state = get(self, n_sim)
+    print("from", 0 if state is None else state.done, flush=True)
+    return state
+
+finished_work.Store.keep, long_runs.RunKeeper.get = told, found
+sums = long_runs.run_kept(student(), int(sys.argv[1]), SHAPE, int(sys.argv[2]))
+print("sums", sums.tobytes().hex(), flush=True)
+"""
+
+
+def student(seed: int = 3) -> KernelTally:
+    """A tally of one design, which takes some 10 ns a replicate."""
+    tables = inverse_sd_tables(np.array([10.0]))
+    truth = np.array([0.8]), np.array([0.3])
+    return KernelTally(tally_student, seed, 11, *truth, rows([student_design(6, 6)]), tables)
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    monkeypatch.setenv("PLANNER_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(long_runs, "PIECE_SECONDS", 0.0)
+    monkeypatch.setattr(long_runs, "LEAST_SECONDS", 0.0)
+    monkeypatch.setattr(long_runs, "_unwritten", long_runs.Unwritten())
+    monkeypatch.setattr(notes, "_said", set())
+    compiled = compiled_folder()
+    if compiled is not None:  # children need not compile again
+        (tmp_path / "compiled").symlink_to(compiled.parent)
+    yield finished_work.user_store()
+    finished_work.user_store().close()
+    finished_work._store_in.cache_clear()
+
+
+def row(i: int, key: str = "a", size: int = 100) -> Kept:
+    return Kept(kind="run", key=key, name="test", done=i, data=random.Random(i).randbytes(size))
+
+
+def finished(n_sim: int = 300_000, seed: int = 3) -> np.ndarray:
+    return long_runs.run_kept(student(seed), n_sim, SHAPE, 1)
+
+
+def plain(n_sim: int = 300_000, seed: int = 3) -> np.ndarray:
+    return run_tally(student(seed), n_sim, SHAPE, 1)
+
+
+def fill(store: Store, n: int = 400) -> None:
+    """Rows of many runs: enough that the file has a hundred pages."""
+    assert store.keep([row(i, key=f"run {i}", size=2000) for i in range(n)])
+    store.close()
+
+
+def readable(store: Store, n: int = 400) -> int:
+    found = [store.furthest("run", f"run {i}") for i in range(n)]
+    for i, kept in enumerate(found):
+        assert kept is None or kept.data == row(i, size=2000).data
+    return sum(kept is not None for kept in found)
+
+
+# What is kept -----------------------------------------------------------------------------------
+
+
+def test_a_run_is_taken_up_and_extended_to_the_last_bit(store: Store) -> None:
+    assert np.array_equal(finished(), plain())
+    kept = store.furthest("run", next(iter(_keys(store))))
+    assert kept is not None
+    assert 0 <= 300_000 - kept.done < 4096
+    assert np.array_equal(finished(), plain())
+    assert np.array_equal(finished(3_000_000), plain(3_000_000))
+    assert np.array_equal(finished(200_000), plain(200_000))  # shorter than what is there
+    assert len(_keys(store)) == 1
+    assert np.array_equal(finished(seed=4), plain(seed=4))
+    assert len(_keys(store)) == 2
+
+
+def _keys(store: Store) -> set[str]:
+    with sqlite3.connect(store.path) as connection:
+        found = {key for (key,) in connection.execute("SELECT key FROM kept")}
+    connection.close()
+    return found
+
+
+def test_what_is_kept_is_used(store: Store) -> None:
+    finished()
+    (key,) = _keys(store)
+    kept = store.furthest("run", key)
+    assert kept is not None
+    other = Kept(kind="run", key=key, name=kept.name, done=kept.done, data=bytes(len(kept.data)))
+    assert store.keep([other])
+    assert finished()[0, 0] < 3_000  # nothing but the last 300,000 mod 4,096
+
+
+def test_short_work_is_not_kept(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(long_runs, "PIECE_SECONDS", 1e9)
+    assert np.array_equal(finished(), plain())
+    long_runs._unwritten.end()
+    assert not store.files()
+
+
+def test_many_short_runs_are_one_piece(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(long_runs, "PIECE_SECONDS", 1e-4)
+    for seed in range(20):
+        finished(70_000, seed=seed)
+    long_runs._unwritten.end()
+    assert len(_keys(store)) == 20
+
+
+def test_the_last_states_of_a_run_are_kept(store: Store) -> None:
+    for i in range(1, 9):
+        assert store.keep([row(i)])
+    assert [_done(store, most) for most in (9, 8, 7, 6, 5)] == [8, 8, 7, 6, None]
+    assert store.keep([row(2)])  # a shorter run, later
+    assert [_done(store, most) for most in (9, 5, 2)] == [8, 2, 2]
+
+
+def _done(store: Store, most: int) -> int | None:
+    kept = store.furthest("run", "a", most)
+    return None if kept is None else kept.done
+
+
+def test_the_oldest_make_room(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(finished_work, "LARGEST_SIZE", 100_000)
+    for i in range(200):
+        assert store.keep([row(i, key=f"run {i}", size=2000)])
+    left = [i for i in range(200) if store.furthest("run", f"run {i}") is not None]
+    assert left == list(range(left[0], 200))
+    assert 35 <= len(left) <= 50
+    store.close()
+    assert store.path.stat().st_size < 300_000
+
+
+def test_pruning(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(store, 50)
+    assert store.prune(unused_for=3600.0) == 0
+    assert [(name, n) for _, name, n, *_ in store.contents()] == [("test", 50)]
+    assert store.prune() == 50
+    assert store.contents() == []
+    store.close()
+    assert store.path.stat().st_size < 60_000
+    assert Store(store.folder / "nowhere").prune() == 0
+
+
+# Damage -----------------------------------------------------------------------------------------
+
+
+def test_a_damaged_row_costs_its_own_work_only(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finished()
+    finished(3_000_000)
+    store.close()
+    with sqlite3.connect(store.path) as connection:
+        connection.execute(
+            "UPDATE kept SET data = zeroblob(length(data)) "
+            "WHERE done = (SELECT max(done) FROM kept)"
+        )
+    connection.close()
+    assert np.array_equal(finished(3_000_000), plain(3_000_000))
+    assert capsys.readouterr().err.count("was damaged: that part is calculated again") == 1
+
+
+PAGES = {"header": 0, "map": 1, "root": 2, "middle": 150, "end": -1}
+
+
+@pytest.mark.parametrize("where", PAGES)
+def test_damaged_pages_cost_what_was_on_them(
+    store: Store, where: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(store)
+    content = bytearray(store.path.read_bytes())
+    at = 4096 * (PAGES[where] % (len(content) // 4096))
+    content[at : at + 4096] = random.Random(1).randbytes(4096)
+    store.path.write_bytes(content)
+    left = readable(store)
+    assert (left > 150) == (where not in ("header", "root"))
+    assert np.array_equal(finished(), plain())
+    assert np.array_equal(finished(), plain())
+    assert store.furthest("run", student().digest(4096, 16, *SHAPE)) is not None
+    assert len(store.files()) == 1
+    assert capsys.readouterr().err.count("damaged") >= (left == 0)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.01, 0.3, 0.7, 0.999])
+def test_a_truncated_store_is_taken_for_what_it_is(store: Store, share: float) -> None:
+    fill(store)
+    os.truncate(store.path, int(share * store.path.stat().st_size))
+    assert readable(store) < 400
+    assert np.array_equal(finished(), plain())
+    assert store.furthest("run", student().digest(4096, 16, *SHAPE)) is not None
+
+
+def test_a_foreign_database_is_left_alone(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    store.folder.mkdir(mode=0o700)
+    foreign = store.path
+    with sqlite3.connect(foreign) as connection:
+        connection.execute("CREATE TABLE letters (text)")
+        connection.execute("INSERT INTO letters VALUES ('dear reader')")
+    connection.close()
+    before = foreign.read_bytes()
+    assert np.array_equal(finished(), plain())
+    assert foreign.read_bytes() == before
+    assert "left alone" in capsys.readouterr().err
+    store.close()
+    assert store.path != foreign
+    assert len(_keys(store)) == 1
+
+
+# Places that cannot be used ---------------------------------------------------------------------
+
+
+def test_a_file_where_the_folder_should_be(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "store").write_text("in the way")
+    assert np.array_equal(finished(), plain())
+    assert capsys.readouterr().err.count("cannot be kept") == 1
+
+
+def test_a_folder_that_others_can_write_to(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(store)
+    store.folder.chmod(0o777)
+    assert readable(store) == 0
+    assert np.array_equal(finished(), plain())
+    assert capsys.readouterr().err.count("others can write") == 1
+
+
+@contextmanager
+def without_privileges(folder: Path) -> Iterator[None]:
+    """As a user whom permissions bind, who owns the folder."""
+    if os.geteuid() != 0:
+        yield
+        return
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, 65534, 65534)
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions as POSIX has them")
+def test_a_read_only_store_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Not in pytest's folder, which is closed to other users.
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        store = Store(folder / "store")
+        fill(store)
+        folder.chmod(0o755)
+        with without_privileges(folder):
+            monkeypatch.setattr(finished_work, "user_store", lambda: store)
+            monkeypatch.setattr(long_runs, "user_store", lambda: store)
+            store.folder.chmod(0o555)
+            assert np.array_equal(finished(), plain())
+            assert "cannot be kept" in capsys.readouterr().err
+            store.folder.chmod(0o755)
+        store.close()
+        assert readable(Store(store.folder)) in (0, 400)
+
+
+def test_a_full_disk(
+    store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    connect = finished_work._connect
+
+    def small(path: Path) -> sqlite3.Connection:
+        connection = connect(path)
+        connection.execute("PRAGMA max_page_count = 12")
+        return connection
+
+    monkeypatch.setattr(finished_work, "_connect", small)
+    written = [store.keep([row(i, key=f"run {i}", size=4000)]) for i in range(40)]
+    assert written[0]
+    assert not any(written[-5:])
+    assert np.array_equal(finished(), plain())
+    assert "full" in capsys.readouterr().err
+    assert store.furthest("run", "run 0") is not None
+
+
+# Kills and company ------------------------------------------------------------------------------
+
+
+def start(n_sim: int, jobs: int = 1) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", DRIVER, str(n_sim), str(jobs)],
+        cwd=Path(__file__).parents[1], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def said(output: str, word: str) -> list[str]:
+    return [line.split()[1] for line in output.splitlines() if line.startswith(word + " ")]
+
+
+def kill_and_resume(kills: int, seed: int, n_sim: int) -> None:
+    """Kill a run at random moments, each time after it has got further; then let it end."""
+    moments = random.Random(seed)
+    kept = 0
+    for _ in range(kills):
+        child = start(n_sim, jobs=moments.choice((1, 2)))
+        assert child.stdout is not None
+        line = child.stdout.readline()
+        assert line == f"from {kept}\n" or int(line.split()[1]) >= kept
+        pause = moments.expovariate(10.0)
+        try:
+            child.wait(pause)
+        except subprocess.TimeoutExpired:
+            child.kill()
+        output, error = child.communicate()
+        assert error == ""
+        # What was written and not only begun survives; it may be more than what was told.
+        kept = max([kept, *(int(done) for done in said(output, "kept"))])
+    child = start(n_sim)
+    output, error = child.communicate()
+    assert (child.returncode, error) == (0, "")
+    assert int(said(output, "from")[0]) >= kept
+    assert said(output, "sums") == [plain(n_sim).tobytes().hex()]
+
+
+def test_kills_lose_no_finished_piece() -> None:
+    kill_and_resume(3, seed=1, n_sim=N_SIM)
+
+
+@pytest.mark.slow
+def test_fifty_kills_lose_no_finished_piece() -> None:
+    for seed in range(5):
+        kill_and_resume(10, seed=100 + seed, n_sim=20 * N_SIM + seed)
+        finished_work.user_store().prune()
+
+
+def test_two_processes_on_one_store(store: Store) -> None:
+    children = [start(N_SIM), start(N_SIM)]
+    expected = plain(N_SIM).tobytes().hex()
+    for child in children:
+        output, error = child.communicate()
+        assert (child.returncode, error) == (0, "")
+        assert said(output, "sums") == [expected]
+        assert said(output, "lost") == []
+    assert len(_keys(store)) == 1

@@ -34,7 +34,7 @@ HELP = """Which true effects give the published numbers, and does the model give
 \b
 Examples:
   planner calibrate --analysis chronic-after
-  planner calibrate --analysis chronic-during --cluster lab
+  planner calibrate --analysis single-early --mechanism step --weight 0.2
 """
 WORDS = {
     "matched truth": "the (mu, tau) whose median simulated g and I2 are the published ones",
@@ -42,6 +42,8 @@ WORDS = {
     "tau": "standard deviation of the true effects between laboratories",
     "joint draws": "truths that reproduced the publication to its rounding, flat prior",
     "check": "published number beside what simulated syntheses publish",
+    "mechanism": "what stands between a study and its publication: planner bias --help",
+    "weight": "for step: chance of a study with one-sided p > 0.025, others being published",
 }
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -57,6 +59,11 @@ def calibrate(
     prior: Annotated[
         str, option("--prior", "On tau: uniform (default) or half-normal.")
     ] = "uniform",
+    mechanism: Annotated[
+        str | None, option("--mechanism", "Truths if studies were selected, such as step.")
+    ] = None,
+    weight: Annotated[str | None, option("--weight", "Strengths of step, such as 0.2.")] = None,
+    strength: Annotated[str | None, option("--strength", "Strengths of another mechanism.")] = None,
     seed: Seed = 1,
     jobs: Jobs = None,
     json: Json = False,
@@ -68,22 +75,34 @@ def calibrate(
     from planner.calibration import calibrate as find_truths
     from planner.calibration_results import calibration_result
     from planner.errors import InputError
+    from planner.reports.selected import selected_page
     from planner.reports.terminal import calibration_page
+    from planner.selected_results import selected_result
 
     given = option_values(ctx, calibrate, scenario)
     file = None if given["evidence"] is None else Path(given["evidence"])
     found = find_analysis(given["analysis"], file, given["reading"] or [])
     if found is None:
         raise InputError("nothing to calibrate: give --analysis NAME or --evidence FILE.toml")
+    selection = {name: given[name] for name in ("mechanism", "weight", "strength")}
+    if selection["mechanism"] is None and any(selection.values()):
+        raise InputError("--weight and --strength go with --mechanism, such as --mechanism step")
+    if selection["mechanism"] is not None and given["prior"] != "uniform":
+        raise InputError("--prior does not go with --mechanism; accepted: uniform")
     with Progress(quiet) as progress:
         common = {"seed": given["seed"], "jobs": given["jobs"], "progress": progress}
         truth = find_truths(found, cluster=given["cluster"], share=given["share"], **common)
-        others = [
-            find_truths(found, cluster=level, **common)
-            for level in ("none", "study", "lab")
-            if level != truth.cluster and found.clustered(level)
-        ]
-    result = calibration_result(found, truth, others, given["prior"], given["seed"])
+        if selection["mechanism"] is not None:
+            result = selected_result(found, truth, **selection, **common)
+            page = selected_page
+        else:
+            others = [
+                find_truths(found, cluster=level, **common)
+                for level in ("none", "study", "lab")
+                if level != truth.cluster and found.clustered(level)
+            ]
+            result = calibration_result(found, truth, others, given["prior"], given["seed"])
+            page = calibration_page
     asked = {"evidence": None if file is None else str(file), "reading": given["reading"] or []}
     result = replace(result, scenario={**result.scenario, **asked})
-    put_out(result, as_json=json, out=out, force=force, quiet=quiet, page=calibration_page)
+    put_out(result, as_json=json, out=out, force=force, quiet=quiet, page=page)

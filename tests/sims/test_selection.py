@@ -13,9 +13,9 @@ from sims.pooling import dersimonian_laird
 from sims.selection import CARTER, make_mechanism, publication_probability
 from sims.selection_shares import (
     Unpublishable,
-    _chance,
     attempts_cap,
     by_integral,
+    publication,
     share_published,
     unpublished_share,
 )
@@ -129,7 +129,7 @@ def test_publication_probability_is_the_same_in_python():
         make_mechanism({"direction": 0.2}),
     ):
         _chances(p, mechanism, out)
-        np.testing.assert_allclose(out, [_chance(x, mechanism) for x in p], rtol=1e-14)
+        np.testing.assert_allclose(out, publication(p, mechanism), rtol=1e-14)
 
 
 # Share published
@@ -153,7 +153,8 @@ def test_share_of_censoring_is_its_integral(strength):
     ncp, df = mu / math.sqrt(2.0 / n), 16
 
     def integrand(t):
-        return stats.nct.pdf(t, df, ncp) * _chance(float(stats.t.sf(t, df)), mechanism)
+        p = np.array([stats.t.sf(t, df)])
+        return stats.nct.pdf(t, df, ncp) * publication(p, mechanism)[0]
 
     breaks = [-30.0, *(-stats.t.isf(q, df) * -1 for q in (0.9995, 0.995, 0.5, 0.05, 0.025)), 30.0]
     expected = sum(integrate.quad(integrand, a, b, epsabs=1e-12)[0] for a, b in pairwise(breaks))

@@ -1,0 +1,165 @@
+"""Page, words and figure of `planner calibrate --mechanism`: the worlds behind a publication."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from planner.reports.bias_words import strength_words
+from planner.reports.measures import percent
+from planner.reports.style import COLOURS, new_figure
+from planner.reports.terminal import repeat
+from planner.reports.text import paragraph
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from planner.results import Result
+
+FEW_SETS = 100  # fewer sets of studies carry a joint distribution: its ends are rough
+SELECTED_WORDS = {
+    "unpublished": "share of the studies run that nobody sees",
+    "weight": "publication probability of a study whose one-sided p exceeds 0.025",
+}
+
+
+def _strength(row: Mapping[str, Any]) -> str:
+    return strength_words((row["mechanism"], row["weight"], row["strength"]))
+
+
+def selected_answer(facts: Mapping[str, Any]) -> str:
+    """The answer: which world gives the published numbers under selection."""
+    analysis, chosen, before = facts["analysis"], facts["chosen"], facts["calibration"]
+    text = (
+        f"If {chosen.mechanism} at {_strength(chosen.fields())} stood between studies and "
+        f"publication, a mean true effect of {chosen.mu:.2f} SDs with SD {chosen.tau:.2f} between "
+        f"laboratories would publish {analysis.g} in the median. Without selection it takes "
+        f"{before.mu:.2f} and {before.tau:.2f}."
+    )
+    if chosen.mu_lb is not None:
+        text += (
+            f" The article would then leave open {chosen.mu_lb:.2f} to {chosen.mu_ub:.2f} for the "
+            f"mean and {chosen.tau_lb:.2f} to {chosen.tau_ub:.2f} for the SD (95%, flat prior)."
+        )
+    if chosen.unpublished is not None:
+        text += f" {percent(chosen.unpublished)} of the studies run would be unpublished."
+    return text
+
+
+def selected_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
+    """What to know about truths under selection."""
+    analysis, chosen, calibration = facts["analysis"], facts["chosen"], facts["calibration"]
+    found = [(
+        "unknown",
+        "The published numbers fit every row equally well: they cannot tell how strong selection "
+        f"was. What could: planner bias --analysis {analysis.name}",
+    )]  # fmt: skip
+    if chosen.mu_lb is None:
+        why = (
+            "comparisons share clusters" if calibration.share > 0.0
+            else "the mechanism depends on more than a study's own p"
+        )  # fmt: skip
+        found.append((
+            "no-joint",
+            f"Only the matched truth is known here, not its interval: {why}.",
+        ))  # fmt: skip
+    elif chosen.effective < FEW_SETS and analysis.data is None:
+        found.append((
+            "few-sets",
+            f"The interval rests on only {chosen.effective:.0f} sets of studies that would be "
+            "published like this: its ends are rough.",
+        ))  # fmt: skip
+    if chosen.mu_lb is not None:
+        low = calibration.prior[0]
+        if chosen.mu_lb < low + 0.06 * (calibration.prior[1] - low):
+            found.append((
+                "prior-bound",
+                f"The prior (mu from {low:.2f}) cuts the joint distribution off: less is known "
+                "than the interval says.",
+            ))  # fmt: skip
+    for row in chosen.check:
+        if row["published"] is not None and not row["lb"] <= row["published"] <= row["ub"]:
+            found.append((
+                "check",
+                f"The model does not give back {row['statistic']}: published "
+                f"{row['published']:.3g}, simulated {row['lb']:.3g} to {row['ub']:.3g} (95%).",
+            ))  # fmt: skip
+    return [{"code": code, "text": text} for code, text in found]
+
+
+def selected_page(result: Result) -> str:
+    """The page of `planner calibrate --mechanism`."""
+    document = result.document()
+    lines = [*paragraph(str(result.extra["headline"])), ""]
+    lines += [*paragraph(result.answer, "ANSWER  "), ""]
+    head = f"  {document['selected'][0]['mechanism']}"[:24]
+    lines.append(f"{head:<24}{'hidden':>7}{'mu':>7}  {'mu 95%':<16}{'tau':>6}  tau 95%")
+    for row in document["selected"]:
+        mark = ">" if row["mu"] == document["truth"]["mu"] else " "
+        hidden = "-" if row["unpublished"] is None else percent(row["unpublished"])
+        ends = [
+            "-" if row[f"{name}_lb"] is None
+            else f"{row[f'{name}_lb']:.2f} to {row[f'{name}_ub']:.2f}"
+            for name in ("mu", "tau")
+        ]  # fmt: skip
+        lines.append(
+            f"{mark}   {_strength(row)[:20]:<20}{hidden:>7}{row['mu']:>7.2f}  {ends[0]:<16}"
+            f"{row['tau']:>6.2f}  {ends[1]}"
+        )
+    lines += ["", "  published and simulated    published   simulated   95% of syntheses"]
+    for row in document["check"]:
+        printed = "" if row["published"] is None else f"{row['published']:.3g}"
+        lines.append(
+            f"    {row['statistic']:<22}{printed:>11}{row['median']:>12.3g}   {row['lb']:>7.3g} "
+            f"to {row['ub']:.3g}"
+        )
+    truth = document["truth"]
+    bounds = truth["prior"]
+    lines.append("")
+    lines += paragraph(
+        "mu: mean true effect of all studies run; hidden: share of them unpublished. Matched to "
+        "the median of simulated publications (simulation error of mu "
+        f"{truth['mu_mcse']:.4f}); 95%: joint, prior mu uniform on {bounds['mu_low']:.2f} to "
+        f"{bounds['mu_high']:.2f}, tau on 0 to {bounds['tau_high']:.2f}.",
+        "  ",
+    )
+    lines += ["", "BEFORE YOU USE THIS"]
+    for warning in document["warnings"]:
+        lines += paragraph(warning["text"], "! ")
+    lines += repeat(document)
+    return "\n".join(lines)
+
+
+def band(result: Result) -> Figure:
+    """The worlds that are compatible with the publication, by strength of selection."""
+    rows = result.document()["selected"]
+    figure: Figure
+    figure, axes = new_figure(columns=3, width=10.0, height=3.6)
+    x = list(range(len(rows)))
+    for panel, name, colour in ((axes[0], "mu", COLOURS[0]), (axes[1], "tau", COLOURS[2])):
+        known = [i for i in x if rows[i][f"{name}_lb"] is not None]
+        if known:
+            panel.fill_between(
+                known, [rows[i][f"{name}_lb"] for i in known],
+                [rows[i][f"{name}_ub"] for i in known], color=colour, alpha=0.2, linewidth=0,
+                label="95% of compatible worlds",
+            )  # fmt: skip
+        panel.plot(x, [row[name] for row in rows], "o-", color=colour, label="matched truth")
+        panel.legend(fontsize=8, loc="best")
+    axes[0].axhline(0.0, color="#444444", linewidth=0.8)
+    axes[0].set_ylabel("mu, mean true effect (SDs)")
+    axes[1].set_ylabel("tau, SD between laboratories (SDs)")
+    hidden = [(i, 100.0 * row["unpublished"]) for i, row in enumerate(rows)
+              if row["unpublished"] is not None]  # fmt: skip
+    axes[2].plot([i for i, _ in hidden], [y for _, y in hidden], "s-", color=COLOURS[1])
+    axes[2].set_ylabel("studies unpublished (percent)")
+    axes[2].set_ylim(0, 100)
+    for panel in axes:
+        panel.set_xticks(x, [_tick(row) for row in rows], fontsize=8)
+        panel.set_xlabel(f"{rows[0]['mechanism']}: {_strength(rows[0]).split(' ')[0]}")
+    return figure
+
+
+def _tick(row: Mapping[str, Any]) -> str:
+    value = row["weight"] if row["weight"] is not None else row["strength"]
+    return value if isinstance(value, str) else f"{value:g}"

@@ -1,0 +1,109 @@
+"""What `planner calibrate --mechanism` prints: the truths behind a selected literature."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from planner.calibration import Calibration
+from planner.errors import InputError
+from planner.mechanisms import Swept, swept
+from planner.published import Analysis
+from planner.results import Result, provenance
+from planner.selected_calibration import calibrate_selected
+from sims.smallstudy_names import STRENGTHS
+
+
+def selected_result(
+    analysis: Analysis,
+    calibration: Calibration,
+    mechanism: str,
+    weight: Any = None,
+    strength: Any = None,
+    seed: int = 1,
+    jobs: int | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Result:
+    """Which truths give the published numbers under a mechanism, over its strengths.
+
+    Parameters
+    ----------
+    analysis, calibration : what was published, and the truths without selection
+    mechanism : one of `sims.smallstudy_names.MECHANISMS`, or several that act together
+    weight, strength : the strengths asked for; the first that is not neutral is the answer's
+
+    Raises
+    ------
+    InputError : a name or strength that does not exist, or under which no truth fits.
+    """
+    one = _single(mechanism, weight, strength)
+    asked = next((x for x in one.strengths if not one.neutral(x)), one.strengths[0])
+    # The band of worlds: the usual strengths as well, if they are of this mechanism.
+    usual = STRENGTHS[one.name] if not one.steps else ()
+    order = sorted({*one.strengths, *usual}, key=lambda x: _distance(one, x))
+    worlds = Swept(name=one.name, strengths=tuple(order), fixed=one.fixed, cuts=one.cuts,
+                   steps=one.steps)  # fmt: skip
+    found = []
+    for x in worlds.strengths:
+        single = Swept(name=one.name, strengths=(x,), fixed=one.fixed, cuts=one.cuts,
+                       steps=one.steps)  # fmt: skip
+        try:
+            found += calibrate_selected(analysis, calibration, single, seed=seed, jobs=jobs)
+        except InputError:
+            if x in one.strengths:
+                raise
+        if progress is not None:
+            progress("selection", order.index(x) + 1, len(order))
+    wanted = one.columns(asked)
+    chosen = next(x for x in found if (x.weight, x.strength) ==
+                  (wanted["weight"], wanted["strength"]))  # fmt: skip
+    from planner.reports.selected import band, selected_answer, selected_warnings
+
+    facts = {"analysis": analysis, "calibration": calibration, "chosen": chosen, "found": found}
+    prior = dict(zip(("mu_low", "mu_high", "tau_low", "tau_high"), calibration.prior, strict=True))
+    return Result(
+        command="calibrate",
+        answer=selected_answer(facts),
+        warnings=selected_warnings(facts),
+        scenario={
+            "analysis": analysis.name, "evidence": None, "reading": [],
+            "mechanism": mechanism, "weight": _typed(weight), "strength": _typed(strength),
+            "cluster": calibration.cluster, "share": calibration.share, "prior": "uniform",
+            "seed": seed,
+        },
+        truth={
+            "source": "selected", "analysis": analysis.name, "cluster": calibration.cluster,
+            "cluster_share": calibration.share, **wanted, "mu": chosen.mu, "tau": chosen.tau,
+            "status": chosen.status, "mu_mcse": chosen.mu_mcse, "tau_mcse": chosen.tau_mcse,
+            "mu_lb": chosen.mu_lb, "mu_ub": chosen.mu_ub, "tau_lb": chosen.tau_lb,
+            "tau_ub": chosen.tau_ub, "prior": prior,
+        },
+        provenance=provenance(seed, evidence=analysis.digest),
+        extra={
+            "headline": f"{analysis.name}: {analysis.title}. From {analysis.review}.",
+            "readings": [], "check": list(chosen.check), "draws": {"mu": [], "tau": []},
+            "selected": [x.fields() for x in found],
+        },
+        figures={"band": band},
+    )  # fmt: skip
+
+
+def _single(mechanism: str, weight: Any, strength: Any) -> Swept:
+    found = swept(mechanism, weight, strength)
+    if len(found) > 1:
+        raise InputError(
+            f"--mechanism {mechanism} names {len(found)}; accepted: one, or several that act "
+            "together, such as step+peak=3"
+        )
+    return found[0]
+
+
+def _distance(one: Swept, strength: float) -> float:
+    """How far a strength is from doing nothing."""
+    return abs(strength - STRENGTHS[one.name][0])
+
+
+def _typed(values: Any) -> str | None:
+    if values is None or isinstance(values, str):
+        return values
+    return ",".join(str(value) for value in values)

@@ -1,0 +1,91 @@
+"""Calibration under selection: the page, its JSON, what is kept, and what is refused."""
+
+import json
+
+import pytest
+
+import planner
+from planner.cli import main
+from planner.mechanisms import swept
+from planner.selected_calibration import calibrate_selected, discounted
+
+NAME = "chronic-after"
+
+
+def run(capsys, *arguments: str) -> tuple[int, str, str]:
+    code = main(list(arguments))
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_page_and_json(capsys):
+    arguments = ["calibrate", "--analysis", NAME, "--mechanism", "step", "--weight", "0.2"]
+    code, out, err = run(capsys, *arguments)
+    assert (code, err) == (0, "")
+    assert len(out.splitlines()) < 60
+    assert max(len(line) for line in out.splitlines()) <= 80
+    code, out, _ = run(capsys, *arguments, "--json")
+    document = json.loads(out)
+    truth = document["truth"]
+    assert (truth["source"], truth["mechanism"], truth["weight"]) == ("selected", "step", 0.2)
+    rows = document["selected"]
+    assert [row["weight"] for row in rows] == [1.0, 0.5, 0.2, 0.05]
+    mu = [row["mu"] for row in rows]
+    assert mu == sorted(mu, reverse=True)
+    assert rows[0]["unpublished"] == 0.0
+    # Without selection it is the calibration that everything else uses.
+    before = planner.calibrate(planner.analysis(NAME))
+    assert rows[0]["mu"] == pytest.approx(before.mu, abs=0.03)
+    assert rows[0]["mu_lb"] == pytest.approx(before.interval("mu")[1], abs=0.2)
+    assert document["check"][0]["median"] == pytest.approx(1.3, abs=0.03)
+    # The joint median and the matched truth are two answers to one question.
+    assert rows[2]["mu_median"] == pytest.approx(rows[2]["mu"], abs=0.15)
+
+
+def test_clusters_have_a_matched_truth_only(capsys):
+    code, out, _ = run(
+        capsys, "calibrate", "--analysis", NAME, "--cluster", "lab", "--mechanism", "direction",
+        "--strength", "0.5", "--json",
+    )  # fmt: skip
+    document = json.loads(out)
+    assert code == 0
+    assert document["truth"]["mu_lb"] is None
+    assert any(warning["code"] == "no-joint" for warning in document["warnings"])
+
+
+def test_what_is_kept_is_the_same_again():
+    analysis = planner.analysis(NAME)
+    calibration = planner.calibrate(analysis)
+    (one,) = swept("step", weight="1")
+    first = calibrate_selected(analysis, calibration, one)
+    assert calibrate_selected(analysis, calibration, one) == first
+
+
+def test_discounted_truth():
+    analysis = planner.analysis(NAME)
+    calibration = planner.calibrate(analysis)
+    mu, tau = discounted(analysis, calibration)
+    assert 0.6 < mu < 0.75
+    assert 0.9 < tau < 1.1
+    large = planner.analysis("chronic-during")
+    before = planner.calibrate(large)
+    mu, tau = discounted(large, before)  # standard errors read as SDs
+    assert mu == pytest.approx(before.mu / 7**0.5)
+    assert tau == pytest.approx(before.tau / 7**0.5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--weight", "0.2"], "--mechanism"),
+        (["--mechanism", "stp"], "step"),
+        (["--mechanism", "step,peak"], "together"),
+        (["--mechanism", "step", "--prior", "half-normal"], "--prior"),
+        (["--mechanism", "step", "--weight", "2"], "--weight"),
+    ],
+)
+def test_bad_input(capsys, arguments, named):
+    code, out, err = run(capsys, "calibrate", "--analysis", NAME, *arguments)
+    assert (code, out) == (2, "")
+    assert named in err
+    assert len(err.strip().splitlines()) <= 2

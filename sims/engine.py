@@ -179,7 +179,7 @@ def _elsewhere() -> bool:
     """Whether joblib was told to run work outside this process (`joblib.parallel_config`)."""
     from joblib.parallel import get_active_backend
 
-    return not get_active_backend(prefer="threads")[0].supports_sharedmem
+    return not getattr(get_active_backend(prefer="threads")[0], "supports_sharedmem", False)
 
 
 def map_ordered(function: Callable, arguments, jobs: int):

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +21,7 @@ from sims.engine import run_tally
 from sims.kernels import compiled_folder
 from sims.lanes.experiments import N_SUMS, tally_student
 from sims.tally import KernelTally
+from tests.helpers import without_privileges
 from tests.sims.helpers import rows, student_design
 
 SHAPE = (1, N_SUMS)
@@ -264,21 +264,6 @@ def test_a_folder_that_others_can_write_to(
     assert readable(store) == 0
     assert np.array_equal(finished(), plain())
     assert capsys.readouterr().err.count("others can write") == 1
-
-
-@contextmanager
-def without_privileges(folder: Path) -> Iterator[None]:
-    """As a user whom permissions bind, who owns the folder."""
-    if os.geteuid() != 0:
-        yield
-        return
-    for path in (folder, *folder.rglob("*")):
-        os.chown(path, 65534, 65534)
-    os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions as POSIX has them")

@@ -14,16 +14,18 @@ _PLACES = {
     "bias": "planner.small_study",
     "read": "planner.published",
     "calibrate": "planner.calibration",
+    "decay": "planner.decay_plans",
     "labs": "planner.multi_lab",
     "meta": "planner.new_reviews",
+    "plan": "planner.plans",
     "pool": "planner.pooling_data",
     "power": "planner.two_arm",
     "update": "planner.updates",
 }
 
 __all__ = [
-    "InputError", "__version__", "analysis", "bias", "calibrate", "labs", "meta", "pool", "power",
-    "read", "update",
+    "InputError", "__version__", "analysis", "bias", "calibrate", "decay", "labs", "meta", "plan",
+    "pool", "power", "read", "update",
 ]  # fmt: skip
 
 

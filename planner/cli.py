@@ -20,6 +20,11 @@ USAGE_ERROR: Any = typer.BadParameter.__base__
 # Commands by the question they answer; each is imported only when it runs.
 COMMANDS = {
     "power": ("How many animals do I need?", "One new two-arm experiment: its chance of success."),
+    "decay": (
+        "How many animals do I need?",
+        "Sizes and days that show the decay, what is left, the half-life.",
+    ),
+    "plan": ("One page for the committee", "The whole follow-up plan: one page to hand in."),
     "evidence": ("What does the literature say?", "The published numbers and their places."),
     "pool": ("What does the literature say?", "Pool study-level data; make evidence from it."),
     "calibrate": ("What does the literature say?", "Which truths give the published numbers."),

@@ -22,10 +22,10 @@ _SUCCESS = {"decay": "upper", "residual": "upper", "gone": "within", "half-life"
 
 # Sizes of a simulated search: a run of many sizes costs little more than its largest.
 _COARSE = (
-    (3, 4, 5, 6, 8, 10, 12, 14, 16, 20),
-    (24, 28, 34, 42, 52, 64),
-    (80, 100, 125, 160, 200),
-    (250, 320, 400, 500, 640, 800, 1000),
+    (4, 7, 11, 16),
+    (23, 33, 48),
+    (70, 100, 145, 210),
+    (300, 440, 640, 1000),
 )
 
 
@@ -102,7 +102,7 @@ class Answers:
     ) -> np.ndarray:
         """Sums (sizes, ...) over replicates, see `sums_of`."""
         reps = self.reps if reps is None else reps
-        key = (question, truth.name, truth.shape, truth.delta0.tobytes(), truth.tau.tobytes(),
+        key = (question, truth.shape, truth.delta0.tobytes(), truth.tau.tobytes(),
                truth.half_life.tobytes(), reps)  # fmt: skip
         missing = [n for n in sizes if (*key, n) not in self._kept]
         if missing:
@@ -218,7 +218,7 @@ class Answers:
             known.update(zip(sizes, shares, strict=True))
 
         for coarse in _COARSE:
-            run([n for n in coarse if n >= least] if coarse[-1] > least else [least])
+            run(sorted({max(n, least) for n in coarse}))
             if max(known.values()) >= min(0.999, goal + half):
                 break
         if max(known.values()) < goal:
@@ -228,8 +228,8 @@ class Answers:
             below = max((m for m in known if m < n), default=n - 1)
             if below == n - 1 or n == least:
                 break
-            step = max(1, (n - below) // 9)
-            run(list(range(below + step, n, step)))
+            step = -(-(n - below) // 6)
+            run(list(range(below + step, n, step)) or list(range(below + 1, n)))
         low = _crossing(known, goal - half)
         return n, n if low is None else min(n, low), _crossing(known, goal + half)
 

@@ -319,3 +319,30 @@ class DecayDesign:
             "test": self.test, "contrast": self.contrast, "dropout": self.dropout,
             "dropout_by": self.dropout_by, "response_cv": self.response_cv, "factor": self.factor,
         }  # fmt: skip
+
+
+def parse_days(text: str, option: str = "--times") -> list[float]:
+    """``"0,7,14,24"`` or a range ``"0:28:7"`` (end included) as days, in the order typed.
+
+    Raises
+    ------
+    InputError : not such a list.
+    """
+    accepted = f"accepted: a list such as {option} 0,7,14,24 or a range such as {option} 0:28:7"
+    found: list[float] = []
+    for part in text.split(","):
+        try:
+            bounds = [float(bound) for bound in part.split(":")]
+        except ValueError:
+            raise InputError(f"{option} {text!r} is not days; {accepted}") from None
+        if len(bounds) == 1:
+            found += bounds
+            continue
+        start, stop, step = (*bounds, 1.0)[:3]
+        if len(bounds) > 3 or not step > 0.0 or not start <= stop <= LAST_DAY:
+            raise InputError(f"{option} {text!r} is not a range of days; {accepted}")
+        count = math.floor((stop - start) / step + 1e-9) + 1
+        if count > 1000:
+            raise InputError(f"{option} {text!r} has more than 1000 days; {accepted}")
+        found += [start + i * step for i in range(count)]
+    return found

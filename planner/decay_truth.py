@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 READINGS = ("text", "table-median", "table-average")
 AFTER, DURING = "chronic-after", "chronic-during"
-N_MATCH = 1 << 16  # simulated syntheses behind a median
+N_MATCH = 1 << 15  # simulated syntheses behind a median
 SHAPES = ("exponential", "linear", "plateau")
 
 

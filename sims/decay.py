@@ -16,7 +16,8 @@ from sims.longitudinal_reml import invert
 SHAPES = ("exponential", "linear", "plateau")
 REMAINS = 0.3  # of the plateau
 GRID = 64  # half-lives of the first scan
-_SECTIONS = 34
+_MOST_STEPS = 60
+_TOLERANCE = 1e-11
 _BEYOND = 4.0  # of the scan's ends, in log half-lives
 
 
@@ -97,15 +98,39 @@ def _misfit(log_half_life, times, total, weighted, inverse, f):
 
 
 @kernel
+def _false_position(a, b, at_a, at_b):
+    # Where the line between two points of opposite signs crosses zero, kept off both ends.
+    x = b - at_b * (b - a) / (at_b - at_a)
+    margin = 1e-3 * abs(b - a)
+    return min(max(x, min(a, b) + margin), max(a, b) - margin)
+
+
+@kernel
 def _crossing(inside, outside, level, times, total, weighted, inverse, f):
-    # log half-life between `inside`, where Q <= level, and `outside`, where it is above.
-    for _ in range(_SECTIONS):
-        middle = 0.5 * (inside + outside)
-        if _misfit(middle, times, total, weighted, inverse, f) <= level:
-            inside = middle
+    """log half-life between `inside`, where Q <= level, and `outside`, where it is above.
+
+    False position, halving the value at an end that stays (the Illinois rule: Dowell & Jarratt
+    1971, doi:10.1007/BF01934364).
+    """
+    at_inside = _misfit(inside, times, total, weighted, inverse, f) - level
+    at_outside = _misfit(outside, times, total, weighted, inverse, f) - level
+    stayed = 0
+    for _ in range(_MOST_STEPS):
+        if not at_outside > 0.0 or abs(outside - inside) < _TOLERANCE:
+            break
+        x = _false_position(inside, outside, min(at_inside, 0.0), at_outside)
+        value = _misfit(x, times, total, weighted, inverse, f) - level
+        if abs(value) < 1e-12 * (1.0 + level):
+            return x
+        if value <= 0.0:
+            inside, at_inside = x, value
+            at_outside *= 0.5 if stayed == 1 else 1.0
+            stayed = 1
         else:
-            outside = middle
-    return 0.5 * (inside + outside)
+            outside, at_outside = x, value
+            at_inside *= 0.5 if stayed == 2 else 1.0
+            stayed = 2
+    return inside
 
 
 @kernel
@@ -145,8 +170,12 @@ def fit_half_life(times, difference, inverse, shrink, quantile, log_half_lives, 
     place, misfit = _point(best, log_half_lives), profile[best]
     if 0 < best < last:
         left, right = _point(best - 1, log_half_lives), _point(best + 1, log_half_lives)
-        place = _lowest(left, right, times, total, weighted, inverse, f)
-        misfit = min(misfit, _misfit(place, times, total, weighted, inverse, f))
+        place = _lowest(left, place, right, times, weighted, inverse, f)
+        deepest = _misfit(place, times, total, weighted, inverse, f)
+        if deepest > misfit:
+            # No valley between the neighbours: the curve of the scan is the best there is.
+            place = _point(best, log_half_lives)
+        misfit = min(misfit, deepest)
     misfit = max(misfit, 0.0)
     level = misfit + (1.0 + shrink * misfit) * quantile
     # The first and the last curve of the scan that lie in the interval, if any does.
@@ -182,28 +211,59 @@ def fit_half_life(times, difference, inverse, shrink, quantile, log_half_lives, 
 
 
 @kernel
-def _lowest(left, right, times, total, weighted, inverse, f):
-    # Golden sections; Q has one valley between neighbours of the best grid point.
-    golden = 0.6180339887498949
-    inner = left + golden * (right - left)
-    at_inner = np.inf
-    for step in range(_SECTIONS):
-        # The new point mirrors the inner one, which the first step has yet to evaluate.
-        point = inner if step == 0 else left + right - inner
-        value = _misfit(point, times, total, weighted, inverse, f)
-        if step == 0:
-            at_inner = value
-        elif value < at_inner:
-            if point < inner:
-                right = inner
-            else:
-                left = inner
-            inner, at_inner = point, value
-        elif point < inner:
-            left = point
+def _steepness(log_half_life, times, weighted, inverse, f):
+    # Slope of what the curve explains, in the log half-life; f and its derivative f rate t.
+    m = times.shape[0]
+    rate = math.log(2.0) * math.exp(-log_half_life)
+    for a in range(m):
+        f[a] = math.exp(-rate * (times[a] - times[0]))
+    top, top_slope, bottom, bottom_slope = 0.0, 0.0, 0.0, 0.0
+    for a in range(m):
+        slope = rate * (times[a] - times[0]) * f[a]
+        top += f[a] * weighted[a]
+        top_slope += slope * weighted[a]
+        row = 0.0
+        for b in range(m):
+            row += inverse[a, b] * f[b]
+        bottom += f[a] * row
+        bottom_slope += 2.0 * slope * row
+    return top / bottom * (2.0 * top_slope - top / bottom * bottom_slope)
+
+
+@kernel
+def _lowest(left, centre, right, times, weighted, inverse, f):
+    # Where the slope of Q changes its sign between the neighbours of the best curve. Far out the
+    # slope underflows: there the bracket is drawn in.
+    at_left = _steepness(left, times, weighted, inverse, f)
+    at_right = _steepness(right, times, weighted, inverse, f)
+    for _ in range(12):
+        if not at_left > 0.0:
+            left = 0.5 * (left + centre)
+            at_left = _steepness(left, times, weighted, inverse, f)
+        if not at_right < 0.0:
+            right = 0.5 * (right + centre)
+            at_right = _steepness(right, times, weighted, inverse, f)
+    stayed, x = 0, centre
+    for step in range(_MOST_STEPS):
+        if not at_left > 0.0 or not at_right < 0.0 or right - left < _TOLERANCE:
+            break
+        before = x
+        # Every third step halves the bracket: one end's slope may be many powers smaller.
+        x = _false_position(left, right, at_left, at_right)
+        if step % 3 == 2:
+            x = 0.5 * (left + right)
+        value = _steepness(x, times, weighted, inverse, f)
+        if value == 0.0 or (step > 2 and abs(x - before) < _TOLERANCE):
+            break
+        if value > 0.0:
+            left, at_left = x, value
+            at_right *= 0.5 if stayed == 1 else 1.0
+            stayed = 1
         else:
-            right = point
-    return inner
+            right, at_right = x, value
+            at_left *= 0.5 if stayed == 2 else 1.0
+            stayed = 2
+    return x
 
 
 @kernel

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from planner.reports.bias_measures import BIAS_DEFAULTS
+from planner.reports.decay_measures import DECAY_DEFAULTS
 from planner.reports.measures import percent
 from planner.reports.text import curve, paragraph
 
@@ -16,12 +17,12 @@ if TYPE_CHECKING:
 _HEADS = {
     "pooled": ("average", "lab"), "new-lab": ("new", "lab"),
     "assurance": ("not knowing", "the average"), "given": ("as", "given"),
-    "discounted": ("new lab,", "1/4 smaller"),
+    "discounted": ("new lab,", "discounted"),
 }  # fmt: skip
 _NAMES = {
     "pooled": "average lab", "new-lab": "new lab", "assurance": "not knowing the average",
     "given": "as given", "as-printed": "effect size as printed", "se-read-as-sd": "SEs read as SDs",
-    "discounted": "new lab, effect 1/4 smaller",
+    "discounted": "new lab, discounted",
 }  # fmt: skip
 _MARKS = {"pooled": "a", "new-lab": "n", "assurance": "k", "given": "g", "discounted": "d"}
 _TABLE_ROWS = 11
@@ -138,7 +139,7 @@ def _required(document: Mapping[str, Any], truths: list[str]) -> list[str]:
     targets = list(dict.fromkeys(row["target"] for row in rows))
     head = "  Required per group".ljust(28) + "".join(f"{percent(t):>8}" for t in targets)
     lines = [f"{head}{'ceiling':>9}   1/4, 1/2 smaller: {percent(targets[0])}"]
-    for name in dict.fromkeys(row["truth"] for row in rows if row["truth"] != "discounted"):
+    for name in dict.fromkeys(row["truth"] for row in rows):
         own = [row for row in rows if row["truth"] == name]
         base = {row["target"]: row for row in own if row["shrink"] == 0.0}
         cells = "".join(f"{_size(base[t]):>8}" for t in targets)
@@ -261,6 +262,8 @@ def scenario_default(name: str, command: str) -> Any:
     """Default of an option, to leave it out of a command line; the seed is always shown."""
     if command == "bias" and name in BIAS_DEFAULTS:
         return BIAS_DEFAULTS[name]
+    if command == "decay" and name in DECAY_DEFAULTS:
+        return DECAY_DEFAULTS[name]
     if command == "meta" and name in ("reps", "estimator", "interval"):
         return {"reps": 50_000, "estimator": "DL,REML", "interval": "wald,hk,hk-wald"}[name]
     return {

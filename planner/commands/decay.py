@@ -1,0 +1,168 @@
+"""`planner decay`: sizes and days that show the decay of an effect."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from planner.commands.common import (
+    Cluster,
+    Force,
+    Jobs,
+    Json,
+    Mcse,
+    Out,
+    Progress,
+    Quiet,
+    Scenario,
+    Seed,
+    Targets,
+    Tau,
+    option,
+    option_values,
+    put_out,
+    words,
+)
+from planner.reports.decay_measures import DECAY_WORDS
+
+HELP = """Sizes and days of the experiment that shows the decay, what is left, the half-life.
+
+\b
+Examples:
+  planner decay
+  planner decay --question residual --times 0,14 --plan-for assurance
+  planner decay --question half-life --optimize
+  planner decay --show-truth
+"""
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+
+@app.command(help=HELP, epilog=words(DECAY_WORDS))
+def decay(
+    ctx: typer.Context,
+    analysis: Annotated[
+        str | None, option("--analysis", "Tested after treatment [chronic-after].", "NAME")
+    ] = None,
+    during: Annotated[
+        str | None, option("--during", "Its partner, tested during treatment.", "NAME")
+    ] = None,
+    evidence: Annotated[Path | None, option("--evidence", "Another review (TOML).")] = None,
+    reading: Annotated[
+        list[str] | None,
+        option("--reading", "Delays: text (default), table-median, table-average; TOPIC=OPTION."),
+    ] = None,
+    delta0: Annotated[
+        float | None, option("--delta0", "Effect at the end of treatment by hand (SDs).")
+    ] = None,
+    tau: Tau = None,
+    half_life: Annotated[float | None, option("--half-life", "Half-life by hand (days).")] = None,
+    question: Annotated[
+        str, option("--question", "Of decay, residual, half-life, shape, gone [the first three].")
+    ] = "decay,residual,half-life",
+    times: Annotated[str, option("--times", "Days after treatment [0,7,14,24].")] = "0,7,14,24",
+    rho: Annotated[float, option("--rho", "Correlation over seven days [0.5].")] = 0.5,
+    covariance: Annotated[
+        str, option("--covariance", "cs: the same at every lag (default), or ar1.")
+    ] = "cs",
+    error: Annotated[
+        float, option("--error", "Of ar1: share of variance that is measurement error [0].")
+    ] = 0.0,
+    layout: Annotated[
+        str, option("--layout", "repeated (default), or cohorts: animals for each day.")
+    ] = "repeated",
+    test: Annotated[
+        str, option("--test", "Of decay: contrast (default), or cs-pooled over all days.")
+    ] = "contrast",
+    contrast: Annotated[
+        str, option("--contrast", "Of decay: first-last (default), linear or optimal.")
+    ] = "first-last",
+    dropout: Annotated[
+        float, option("--dropout", "Share of controls lost by the last day [0].")
+    ] = 0.0,
+    dropout_by: Annotated[
+        str, option("--dropout-by", "random (default), or response: little relief goes first.")
+    ] = "random",
+    response_cv: Annotated[
+        float, option("--response-cv", "Variation of individual effects [0].")
+    ] = 0.0,
+    factor: Annotated[
+        float, option("--factor", "Largest upper/lower of the half-life's interval [2].")
+    ] = 2.0,
+    n: Annotated[str | None, option("--n", "Sizes per treated group: 4:20:2 or 4,6,8.")] = None,
+    animals: Annotated[int | None, option("--animals", "Animals in all, instead of --n.")] = None,
+    target: Targets = None,
+    plan_for: Annotated[
+        str, option("--plan-for", "new-lab (default), pooled, assurance or discounted.")
+    ] = "new-lab",
+    shrink: Annotated[
+        list[float] | None, option("--shrink", "Effects smaller by this share; repeatable.")
+    ] = None,
+    sesoi: Annotated[
+        float | None, option("--sesoi", "Smallest effect of interest; margin of gone [1] (SDs).")
+    ] = None,
+    margin: Annotated[str, option("--margin", "Of --sesoi: raw, the only one here.")] = "raw",
+    alpha: Annotated[float, option("--alpha", "Significance level [0.05].")] = 0.05,
+    sides: Annotated[str, option("--sides", "two (default), greater or less.")] = "two",
+    allocation: Annotated[str, option("--allocation", "Treated to control animals [1:1].")] = "1:1",
+    treated: Annotated[
+        int, option("--treated", "Treated groups against one control; alpha is divided [1].")
+    ] = 1,
+    attrition: Annotated[
+        float, option("--attrition", "Share of animals lost before the first day [0].")
+    ] = 0.0,
+    sd: Annotated[float | None, option("--sd", "The outcome's SD in its own unit.")] = None,
+    unit: Annotated[str | None, option("--unit", "That unit, such as gram.")] = None,
+    cluster: Cluster = "none",
+    optimize: Annotated[bool, option("--optimize", "Look for the best days.")] = False,
+    days: Annotated[
+        str | None, option("--days", "Days that --optimize may use [0,1,2,3,5,7,10,14,...].")
+    ] = None,
+    sessions: Annotated[int, option("--sessions", "Most days of --optimize [5].")] = 5,
+    show_truth: Annotated[
+        bool, option("--show-truth", "Only what the plan would rest on.")
+    ] = False,
+    reps: Annotated[
+        int | None, option("--reps", "Replications [100000; 5000 where animals are drawn].")
+    ] = None,
+    mcse: Mcse = None,
+    seed: Seed = 1,
+    jobs: Jobs = None,
+    json: Json = False,
+    out: Out = None,
+    scenario: Scenario = None,
+    force: Force = False,
+    quiet: Quiet = False,
+) -> None:
+    from planner.decay_designs import parse_days
+    from planner.decay_plans import decay as run
+    from planner.options import parse_allocation, parse_sizes
+    from planner.reports.decay import decay_page
+
+    given = option_values(ctx, decay, scenario)
+    passed = {
+        name: given[name]
+        for name in (
+            "during", "delta0", "tau", "half_life", "rho", "covariance", "error", "layout", "test",
+            "contrast", "dropout", "dropout_by", "response_cv", "factor", "animals", "plan_for",
+            "sesoi", "margin", "alpha", "sides", "treated", "attrition", "sd", "unit", "cluster",
+            "optimize", "sessions", "show_truth", "reps", "mcse", "seed", "jobs",
+        )
+    }  # fmt: skip
+    with Progress(quiet) as progress:
+        result = run(
+            given["analysis"],
+            evidence=given["evidence"],
+            reading=given["reading"] or "text",
+            question=[part.strip() for part in given["question"].split(",") if part.strip()],
+            times=parse_days(given["times"], "--times"),
+            days=None if given["days"] is None else parse_days(given["days"], "--days"),
+            n=None if given["n"] is None else parse_sizes(given["n"]),
+            allocation=parse_allocation(given["allocation"]),
+            shrink=given["shrink"] or (),
+            **({} if not given["target"] else {"target": given["target"]}),
+            progress=progress,
+            **passed,
+        )
+    put_out(result, as_json=json, out=out, force=force, quiet=quiet, page=decay_page)

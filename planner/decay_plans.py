@@ -1,0 +1,354 @@
+"""Planning the experiment that shows the decay: sizes, days, and what they rest on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from planner.decay_answers import Answers
+from planner.decay_designs import QUESTIONS, DecayDesign, Truths
+from planner.decay_pictures import (
+    across_studies,
+    by_day,
+    expected_curve,
+    last_day,
+    sensitivity,
+    truths_of,
+)
+from planner.decay_required import Asked, recommend, required_rows, shapes_of, trivial
+from planner.decay_truth import (
+    READINGS,
+    DecayTruth,
+    calibrated_truth,
+    find_analyses,
+    given_truth,
+)
+from planner.designs import Design
+from planner.errors import InputError, check_seed, unknown
+from planner.options import check_targets, parse_readings, replications
+from planner.results import Result, performance_row, provenance
+from planner.two_arm import DEFAULT_N, DEFAULT_TARGETS, LARGEST_RECOMMENDED, PLAN_FOR, SHRINK
+
+if TYPE_CHECKING:
+    from planner.published import Analysis
+
+DEFAULT_QUESTIONS = ("decay", "residual", "half-life")
+CONTRAST_REPS, TRIAL_REPS = 100_000, 5000
+LARGEST_TABLE_N = 200
+
+
+def decay(
+    analysis: Analysis | str | None = None,
+    *,
+    during: str | None = None,
+    evidence: str | Path | None = None,
+    reading: str | Sequence[str] = "text",
+    delta0: float | None = None,
+    tau: float | None = None,
+    half_life: float | None = None,
+    question: str | Sequence[str] = DEFAULT_QUESTIONS,
+    times: Sequence[float] = (0, 7, 14, 24),
+    rho: float = 0.5,
+    covariance: str = "cs",
+    error: float = 0.0,
+    layout: str = "repeated",
+    test: str = "contrast",
+    contrast: str = "first-last",
+    dropout: float = 0.0,
+    dropout_by: str = "random",
+    response_cv: float = 0.0,
+    factor: float = 2.0,
+    n: Iterable[int] | None = None,
+    animals: int | None = None,
+    target: float | Sequence[float] = DEFAULT_TARGETS,
+    plan_for: str = "new-lab",
+    shrink: Sequence[float] = (),
+    sesoi: float | None = None,
+    margin: str = "raw",
+    alpha: float = 0.05,
+    sides: str = "two",
+    allocation: tuple[int, int] = (1, 1),
+    treated: int = 1,
+    attrition: float = 0.0,
+    sd: float | None = None,
+    unit: str | None = None,
+    cluster: str = "none",
+    optimize: bool = False,
+    days: Sequence[float] | None = None,
+    sessions: int = 5,
+    show_truth: bool = False,
+    reps: int | None = None,
+    mcse: float | None = None,
+    seed: int = 1,
+    jobs: int | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Result:
+    """Group sizes and measurement days that show the decay, what is left of it, its half-life.
+
+    Parameters
+    ----------
+    analysis, during : the analyses after and during treatment (default: those of the catalogue)
+    evidence : a file with both
+    reading : of the delays after treatment, text, table-median or table-average; also other
+        readings of the review, as TOPIC=OPTION
+    delta0, tau, half_life : the truth by hand: effect at the end of treatment N(delta0, tau^2),
+        in SDs, and the half-life in days, which may be set alone
+    question : one or several of decay, residual, half-life, shape, gone
+    times, rho, covariance, error, layout, test, contrast, dropout, dropout_by, response_cv,
+    factor : see `planner.decay_designs.DecayDesign`
+    n, animals, target, plan_for, shrink : sizes to show, or animals in all; what is wanted
+    sesoi, alpha, sides, allocation, treated, attrition : see `planner.designs.Design`
+    sd, unit : the outcome's SD and unit, to show effects in them
+    optimize, days, sessions : look for the best days among `days`, up to so many of them
+    show_truth : only what the plan would rest on
+    reps, mcse : replicates, or the largest Monte Carlo SE wanted
+    seed, jobs : of the simulation; jobs changes no number
+
+    Raises
+    ------
+    InputError : a value that is out of range or contradicts another.
+    """
+    from sims.engine import default_jobs
+
+    targets = check_targets(target)
+    check_seed(seed)
+    questions = (question,) if isinstance(question, str) else tuple(dict.fromkeys(question))
+    if animals is not None and n is not None:
+        raise InputError("--animals and --n answer different questions: give one of them")
+    if unit is not None and sd is None:
+        raise InputError("--unit needs --sd: the outcome's SD in that unit")
+    if sd is not None and not 0.0 < sd < float("inf"):
+        raise InputError(f"--sd {sd}; accepted: above 0, in the outcome's unit")
+    for share in shrink:
+        if not 0.0 <= share < 1.0:
+            raise InputError(f"--shrink {share:g}; accepted: 0 to below 1, such as 0.25")
+    by_hand = delta0 is not None
+    if plan_for not in PLAN_FOR:
+        raise unknown("--plan-for", plan_for, PLAN_FOR)
+    if by_hand and plan_for in PLAN_FOR[1:]:
+        raise InputError(f"--plan-for {plan_for} needs evidence: --delta0 is the truth")
+    if not questions:
+        raise InputError(f"--question is empty; accepted: {', '.join(QUESTIONS)}")
+    if reps is None and mcse is None:
+        counts = (CONTRAST_REPS, TRIAL_REPS)
+    else:
+        counts = (replications(reps, mcse, CONTRAST_REPS),) * 2
+    sign = -1 if delta0 is not None and delta0 < 0.0 else 1
+    arms = Design(alpha=alpha, sides=sides, allocation=allocation, treated=treated,
+                  attrition=attrition, sesoi=sesoi, margin=margin, sign=sign)  # fmt: skip
+    options: dict[str, Any] = {
+        "times": tuple(float(day) for day in times), "rho": rho, "covariance": covariance,
+        "error": error, "layout": layout, "test": test, "contrast": contrast, "dropout": dropout,
+        "dropout_by": dropout_by, "response_cv": response_cv, "factor": factor, "arms": arms,
+    }  # fmt: skip
+    probe = DecayDesign(**options)  # refused before anything is calculated
+    for one in questions:
+        probe.check_question(one)
+    sizes = None if n is None else sorted({int(size) for size in n})
+    _check_sizes(sizes, questions, probe)
+    name = analysis if isinstance(analysis, str) or analysis is None else analysis.name
+    readings = [reading] if isinstance(reading, str) else list(reading)
+    truth = _truth(name, during, evidence, readings, delta0, tau, half_life, cluster, jobs,
+                   progress, by_hand)  # fmt: skip
+    taken = truth.taken
+    design = DecayDesign(**options, curve=(taken.delta0, taken.half_life))
+    asked = Asked(
+        questions=questions, targets=targets, plan_for="given" if by_hand else plan_for,
+        shares=tuple(dict.fromkeys((*SHRINK, *shrink))), reps=counts[0], trial_reps=counts[1],
+        seed=seed, jobs=jobs or default_jobs(),
+    )  # fmt: skip
+    scenario = {
+        "analysis": name, "during": during, "evidence": None if evidence is None else str(evidence),
+        "reading": [item for item in readings if item != "text"], "delta0": delta0, "tau": tau,
+        "half_life": half_life, "question": ",".join(questions), **design.options(),
+        "n": sizes, "animals": animals, "target": list(targets),
+        "plan_for": None if by_hand else plan_for, "shrink": list(shrink), "sesoi": sesoi,
+        "margin": margin, "alpha": alpha, "sides": sides,
+        "allocation": f"{allocation[0]}:{allocation[1]}", "treated": treated,
+        "attrition": attrition, "sd": sd, "unit": unit, "cluster": cluster, "optimize": optimize,
+        "days": None if days is None else ",".join(f"{day:g}" for day in days),
+        "sessions": sessions, "show_truth": show_truth, "reps": reps, "mcse": mcse, "seed": seed,
+    }  # fmt: skip
+    if show_truth:
+        return truth_result(truth, design, scenario)
+    if optimize:
+        from planner.decay_search import search_result
+
+        return search_result(truth, design, asked, scenario, days, sessions, progress)
+    return _plan(truth, design, asked, scenario, sizes, animals, progress)
+
+
+def _check_sizes(sizes: list[int] | None, questions: Sequence[str], design: DecayDesign) -> None:
+    for question in questions if sizes is not None else ():
+        least = design.least_n(question)
+        if not sizes or sizes[0] < least:
+            found = "is empty" if not sizes else f"{sizes[0]} is too small for"
+            raise InputError(
+                f"--n {found} --question {question} on {len(design.times)} days; "
+                f"accepted: from {least} per group"
+            )
+
+
+def _truth(
+    name: str | None, during: str | None, evidence: str | Path | None, readings: Sequence[str],
+    delta0: float | None, tau: float | None, half_life: float | None, cluster: str,
+    jobs: int | None, progress: Callable[[str, int, int], None] | None, by_hand: bool,
+) -> DecayTruth:  # fmt: skip
+    if by_hand:
+        assert delta0 is not None
+        if name is not None or evidence is not None:
+            raise InputError("--delta0 sets the truth by hand: leave out --analysis, --evidence")
+        if half_life is None:
+            raise InputError("--delta0 needs --half-life, in days")
+        if not 0.0 < abs(delta0) <= 100.0:
+            raise InputError(f"--delta0 {delta0:g}; accepted: up to 100 SDs, not 0")
+        if tau is not None and not 0.0 <= tau <= 100.0:
+            raise InputError(f"--tau {tau:g}; accepted: 0 to 100, in SDs")
+        return given_truth(abs(delta0), tau or 0.0, half_life)
+    if tau is not None:
+        raise InputError("--tau needs --delta0: laboratories differ in the effect at the end")
+    file = None if evidence is None else Path(evidence)
+    topics = parse_readings([item for item in readings if "=" in item])
+    delays = [item for item in readings if "=" not in item]
+    if len(delays) > 1:
+        raise InputError(f"--reading {' '.join(delays)}: one of {', '.join(READINGS)}")
+    early, late, review = find_analyses(name, during, file, topics)
+    return calibrated_truth(
+        early, late, review, reading=delays[0] if delays else "text", half_life=half_life,
+        cluster=cluster, jobs=jobs, progress=progress,
+    )  # fmt: skip
+
+
+def _plan(
+    truth: DecayTruth,
+    design: DecayDesign,
+    asked: Asked,
+    scenario: dict[str, Any],
+    sizes: list[int] | None,
+    animals: int | None,
+    progress: Callable[[str, int, int], None] | None,
+) -> Result:
+    from planner.reports.decay_figures import curve_figure, day_figure, sizes_figure
+    from planner.reports.decay_words import decay_answer, decay_headline, decay_warnings
+
+    truths = truths_of(truth.taken)
+    answers = Answers(design, asked.trial_reps, asked.seed, asked.jobs)
+    goal = asked.targets[0]
+    required = required_rows(answers, truths, truth, asked, progress)
+    chosen = recommend(required, asked)
+    for row in required:
+        row["recommended"] = row is chosen
+    if animals is not None:
+        shown = [design.largest_n(animals)]
+        _check_sizes(shown, asked.questions, design)
+    elif sizes is not None:
+        shown = sizes
+    else:
+        found = {row["n"] for row in required if row["n"] is not None and row["shrink"] == 0.0}
+        shown = sorted({*DEFAULT_N, *(m for m in found if m <= LARGEST_TABLE_N)})
+    rows: list[dict[str, Any]] = []
+    first = next(iter(truths.values()))
+    for number, question in enumerate(asked.questions):
+        reps = asked.reps if design.exact(question) else asked.trial_reps
+        for one in truths.values():
+            for shape in shapes_of(question):
+                rows += answers.rows(question, one.shaped(shape), shown, reps)
+        rows += answers.type_i(question, first, [m for m in shown if m <= 12] or shown, reps)
+        if progress is not None:
+            progress("simulating", number + 1, len(asked.questions))
+    if animals is not None:
+        rows += _smallest_effects(answers, first, asked, shown[0])
+    plan_truth = truths.get(asked.plan_for, truths.get("new-lab", first))
+    pictured = [one for one in truths.values() if one.name != "assurance"]
+    deciding = chosen["question"] if chosen is not None else asked.questions[0]
+    extra = {
+        "by_day": by_day(design, asked.questions, pictured, goal),
+        "last_days": _last_days(design, asked, pictured, chosen),
+        "sensitivity": sensitivity(
+            design, deciding, plan_truth, truth.readings, goal, asked.seed, asked.jobs
+        ),
+        "across_studies": across_studies(
+            truth, list(truths.values()), design.arms.tail, asked.trial_reps, asked.seed
+        ) if "decay" in asked.questions else [],
+        "curve": expected_curve(truth.taken, max(42.0, 1.5 * design.times[-1])),
+    }  # fmt: skip
+    facts = {
+        "truth": truth, "design": design, "asked": asked, "required": required, "chosen": chosen,
+        "rows": rows, "shown": shown, "animals": animals, "scenario": scenario,
+        "trivial": trivial(required, asked), "largest": LARGEST_RECOMMENDED, **extra,
+    }  # fmt: skip
+    evidence = {} if truth.after is None or truth.during is None else {
+        "evidence": truth.after.digest, "during": truth.during.digest,
+    }  # fmt: skip
+    return Result(
+        command="decay", answer=decay_answer(facts), warnings=decay_warnings(facts),
+        scenario=scenario, truth=truth.fields(), performance=rows, required_rows=required,
+        recommended=None if chosen is None else chosen["n"],
+        provenance=provenance(asked.seed, **evidence),
+        extra={"headline": decay_headline(facts), **extra},
+        figures={"curve": curve_figure, "days": day_figure, "sizes": sizes_figure},
+    )  # fmt: skip
+
+
+def _last_days(
+    design: DecayDesign, asked: Asked, truths: Sequence[Truths], chosen: dict[str, Any] | None
+) -> list[dict[str, Any]]:
+    rows = []
+    sizes = {LARGEST_RECOMMENDED} | ({chosen["n"]} if chosen is not None else set())
+    for question in asked.questions:
+        if question not in ("residual", "gone") or not design.exact(question):
+            continue
+        for truth in truths:
+            for n in sorted(sizes):
+                day = last_day(design, question, truth, asked.targets[0], n)
+                rows.append({"question": question, "truth": truth.name, "n": n,
+                             "target": asked.targets[0], "day": day})  # fmt: skip
+    return rows
+
+
+def _smallest_effects(
+    answers: Answers, truth: Truths, asked: Asked, n: int
+) -> list[dict[str, Any]]:
+    """Smallest effect at the end of treatment that n find, in SDs, where that is exact."""
+    from sims.search import solve_increasing
+
+    rows = []
+    for question in asked.questions:
+        if question not in ("decay", "residual") or not answers.design.exact(question):
+            continue
+        if not answers.design.tested_sides[0]:
+            continue
+        for goal in asked.targets:
+
+            def success(delta0: float, question: str = question) -> float:
+                own = Truths.point("mde", delta0, 0.0, float(truth.half_life[0]))
+                exact = answers.exact(question, own, n)
+                return 0.0 if exact is None else exact[0]
+
+            value = solve_increasing(success, goal, 1.0)
+            n1, n2 = answers.design.arms.groups(n)
+            measure = {"measure": "mde", "value": value, "exact": value}
+            rows.append(performance_row(
+                measure, truth=truth.name, n=n, n1=n1, n2=n2, target=goal, question=question,
+                times=list(answers.design.times), rho=answers.design.rho,
+            ))  # fmt: skip
+    return rows
+
+
+def truth_result(truth: DecayTruth, design: DecayDesign, scenario: dict[str, Any]) -> Result:
+    """What `planner decay --show-truth` prints."""
+    from planner.reports.decay_figures import curve_figure, half_life_figure
+    from planner.reports.decay_words import truth_answer, truth_headline, truth_warnings
+
+    draws = {"delta0": truth.taken.draws_delta0, "tau": truth.taken.draws_tau,
+             "half_life": truth.taken.draws_half_life}  # fmt: skip
+    return Result(
+        command="decay", answer=truth_answer(truth), warnings=truth_warnings(truth),
+        scenario=scenario, truth=truth.fields(), provenance=provenance(scenario["seed"]),
+        extra={
+            "headline": truth_headline(truth), "draws": draws,
+            "curve": expected_curve(truth.taken, max(42.0, 1.5 * design.times[-1])),
+        },
+        figures={"curve": curve_figure, "half-life": half_life_figure},
+    )  # fmt: skip

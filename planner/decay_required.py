@@ -1,0 +1,112 @@
+"""Required sizes of a decay experiment, and which of them to follow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from planner.decay_designs import Truths
+from planner.questions import DISCOUNT, TRIVIAL_N
+from planner.two_arm import LARGEST_RECOMMENDED
+
+if TYPE_CHECKING:
+    from planner.decay_answers import Answers
+    from planner.decay_truth import DecayTruth
+
+TRIVIAL_DECAY = TRIVIAL_N + 1  # a decay that shows in so few animals is no plan
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What a plan is asked for."""
+
+    questions: tuple[str, ...]
+    targets: tuple[float, ...]
+    plan_for: str
+    shares: tuple[float, ...]
+    reps: int
+    trial_reps: int
+    seed: int
+    jobs: int
+
+
+def shapes_of(question: str) -> tuple[str, ...]:
+    """The true shapes under which a question is answered."""
+    return ("linear", "plateau") if question == "shape" else ("exponential",)
+
+
+def required_rows(
+    answers: Answers,
+    truths: dict[str, Truths],
+    truth: DecayTruth,
+    asked: Asked,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> list[dict[str, Any]]:
+    """Rows of required n for every question, target, truth and share of shrinkage.
+
+    Where n is simulated, shrinkage is worked out for the first target and the truth planned for.
+    """
+    rows = []
+    for number, question in enumerate(asked.questions):
+        for shape in shapes_of(question):
+            for goal in asked.targets:
+                for name, one in truths.items():
+                    for share in asked.shares:
+                        wanted = (name, goal) == (asked.plan_for, asked.targets[0])
+                        exact = answers.design.exact(question) and name != "assurance"
+                        if share == 0.0 or wanted or exact:
+                            own = one.shrunk(share).shaped(shape)
+                            rows.append(_required_row(answers, question, own, goal, share, name))
+                if "new-lab" in truths:
+                    own = truths["new-lab"].shrunk(DISCOUNT).shaped(shape)
+                    rows.append(_required_row(answers, question, own, goal, DISCOUNT, "discounted"))
+                if truth.during is not None and truth.taken.delta0 > 3.0:
+                    # What if the published standard errors were read as SDs?
+                    smaller = truth.taken.delta0 / truth.during.sizes.median**0.5
+                    own = Truths.point("se-read-as-sd", smaller, 0.0, truth.taken.half_life)
+                    rows.append(_required_row(answers, question, own.shaped(shape), goal, 0.0))
+        if progress is not None:
+            progress("required sizes", number + 1, len(asked.questions))
+    return rows
+
+
+def _required_row(
+    answers: Answers, question: str, truth: Truths, goal: float, share: float,
+    name: str | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    n, low, high = answers.required(question, truth, goal)
+    design = answers.design
+    return {
+        "target": goal, "truth": name or truth.name, "measure": "success", "shrink": share,
+        "question": question, "shape": truth.shape, "n": n, "ci_lb": low, "ci_ub": high,
+        "reached": n is not None, "ceiling": answers.ceiling(question, truth),
+        "animals": None if n is None else design.animals(n),
+        "ordered": None if n is None else design.ordered(n), "recommended": False,
+    }  # fmt: skip
+
+
+def wanted_rows(required: Sequence[dict[str, Any]], asked: Asked) -> list[dict[str, Any]]:
+    """Rows of the first target under the truth planned for, one for each question and shape."""
+    share = DISCOUNT if asked.plan_for == "discounted" else 0.0
+    return [
+        row for row in required
+        if row["target"] == asked.targets[0] and row["truth"] == asked.plan_for
+        and row["shrink"] == share
+    ]  # fmt: skip
+
+
+def trivial(required: Sequence[dict[str, Any]], asked: Asked) -> bool:
+    """Whether the decay shows in so few animals that it is no plan."""
+    own = [row for row in wanted_rows(required, asked) if row["question"] == "decay"]
+    return bool(own) and own[0]["n"] is not None and own[0]["n"] <= TRIVIAL_DECAY
+
+
+def recommend(required: Sequence[dict[str, Any]], asked: Asked) -> dict[str, Any] | None:
+    """The row whose n answers every question that a sensible number of animals can answer."""
+    usable = [
+        row for row in wanted_rows(required, asked)
+        if row["n"] is not None and row["n"] <= LARGEST_RECOMMENDED
+        and not (row["question"] == "decay" and row["n"] <= TRIVIAL_DECAY)
+    ]  # fmt: skip
+    return max(usable, key=lambda row: row["n"], default=None)

@@ -1,0 +1,299 @@
+"""Which days, and how many animals: the designs that answer a question with the fewest of both.
+
+All sets of the allowed days are screened by large-sample information, averaged over the
+half-life's distribution; the best few of each number of sessions are simulated on the same random
+numbers; what wins is simulated afresh, for its size and once more to confirm it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from planner.decay_answers import Answers
+from planner.decay_designs import DecayDesign, Truths
+from planner.decay_pictures import truths_of
+from planner.decay_required import Asked, shapes_of
+from planner.errors import InputError
+from planner.results import Result, provenance
+
+if TYPE_CHECKING:
+    from planner.decay_truth import DecayTruth
+
+DAYS = (0.0, 1.0, 2.0, 3.0, 5.0, 7.0, 10.0, 14.0, 17.0, 21.0, 24.0, 28.0, 35.0, 42.0)
+MOST_SETS = 20_000
+SIMULATED = 8  # sets of each number of sessions
+SEARCH_REPS = 2000
+_SCREENED = 200  # truths behind the screening
+_LEAST = {"decay": 2, "half-life": 2, "shape": 3, "residual": 1, "gone": 1}
+
+
+def robust_truth(truths: dict[str, Truths]) -> Truths:
+    """The truth that the search is robust to: all joint draws, where there are any."""
+    return truths.get("assurance", next(iter(truths.values())))
+
+
+def candidate_sets(
+    question: str, days: Sequence[float], sessions: int, last: float
+) -> list[tuple[float, ...]]:
+    """All sets of days that can answer a question, of up to `sessions` days.
+
+    A question about one day needs that day, and no other.
+
+    Raises
+    ------
+    InputError : days or sessions out of range, or too many sets.
+    """
+    least = _LEAST[question]
+    if least == 1:
+        return [(last,)]
+    allowed = sorted(set(days))
+    if len(allowed) < least or min(allowed) < 0.0:
+        raise InputError(
+            f"--days has {len(allowed)} days from {min(allowed, default=0.0):g}; accepted: "
+            f"{least} or more, none below 0, for --question {question}"
+        )
+    if not least <= sessions <= 8:
+        raise InputError(f"--sessions {sessions}; accepted for {question}: {least} to 8")
+    count = sum(math.comb(len(allowed), m) for m in range(least, sessions + 1))
+    if count > MOST_SETS:
+        raise InputError(
+            f"--days and --sessions make {count} sets of days; accepted: up to {MOST_SETS}"
+        )
+    return [
+        chosen for m in range(least, sessions + 1) for chosen in combinations(allowed, m)
+        if chosen[-1] > 0.0
+    ]  # fmt: skip
+
+
+def screened_sizes(
+    design: DecayDesign, question: str, truth: Truths, sets: Iterable[tuple[float, ...]],
+    goal: float,
+) -> list[float]:  # fmt: skip
+    """Rough n per group of each set: the goal's quantile, over truths, of what each would need.
+
+    half-life: the interval's ratio is exp(2 t se), se the large-sample standard error of log T;
+    shape: the noncentrality of the lack of fit; decay: that of its contrast.
+    """
+    lab, half_life = _sample(truth)
+    found = []
+    for times in sets:
+        own = replace(design, times=times, dropout=0.0, test="contrast")
+        inverse = np.linalg.inv(own.sigma)
+        if question == "half-life":
+            need = _half_life_sizes(times, inverse, lab, half_life, design.factor)
+        elif question == "shape":
+            need = np.maximum(*(
+                _shape_sizes(times, inverse, lab, half_life, shape) for shape in shapes_of("shape")
+            ))  # fmt: skip
+        else:
+            c = own.weights(question)
+            effect = lab * (_curves(times, half_life) @ c)
+            with np.errstate(divide="ignore"):
+                need = np.where(effect > 0.0, 2.0 * 7.85 * (c @ own.sigma @ c) / effect**2, np.inf)
+        # Each further day costs a degree of freedom.
+        found.append(float(np.quantile(need, goal, method="higher")) + 0.5 * len(times))
+    return found
+
+
+def _sample(truth: Truths) -> tuple[np.ndarray, np.ndarray]:
+    """Laboratories (delta0, half-life), evenly spread over the truths."""
+    from scipy.special import ndtri
+
+    many = len(truth.delta0)
+    j = np.linspace(0, many - 1, _SCREENED).astype(int)
+    # A golden-ratio sequence: normal scores that go with no order of the draws.
+    score = ndtri((0.5 + np.arange(_SCREENED) * 0.6180339887498949) % 1.0)
+    return truth.delta0[j] + truth.tau[j] * score, truth.half_life[j]
+
+
+def _curves(
+    times: Sequence[float], half_life: np.ndarray, shape: str = "exponential"
+) -> np.ndarray:
+    from sims.decay import curve
+
+    return np.asarray(curve(times, half_life, shape))
+
+
+def _half_life_sizes(
+    times: Sequence[float], inverse: np.ndarray, lab: np.ndarray, half_life: np.ndarray,
+    factor: float,
+) -> np.ndarray:  # fmt: skip
+    f = _curves(times, half_life)
+    fine = (half_life > 0.0) & np.isfinite(half_life)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # d f / d log T = f ln 2 t / T
+        slope = np.where(fine[:, None], f * math.log(2.0) * np.array(times) / half_life[:, None], 0)
+        ff = np.einsum("ja,ab,jb->j", f, inverse, f)
+        fg = np.einsum("ja,ab,jb->j", f, inverse, slope)
+        gg = np.einsum("ja,ab,jb->j", slope, inverse, slope)
+        information = lab**2 * (gg - fg**2 / ff)
+        # 2 z se < log(factor), se^2 = 2 / (n information)
+        need = 2.0 * (2.0 * 1.96 / math.log(factor)) ** 2 / information
+    return np.where(fine & (information > 1e-12), need, np.inf)
+
+
+def _shape_sizes(
+    times: Sequence[float], inverse: np.ndarray, lab: np.ndarray, half_life: np.ndarray, shape: str
+) -> np.ndarray:
+    from sims.decay import half_life_grid
+
+    truth = lab[:, None] * _curves(times, half_life, shape)
+    _, scan = half_life_grid(times)
+    weighted = truth @ inverse
+    total = np.einsum("ja,ja->j", weighted, truth)
+    explained = (weighted @ scan.T) ** 2 / np.einsum("ga,ab,gb->g", scan, inverse, scan)
+    misfit = total - explained.max(axis=1)
+    fine = (half_life > 0.0) & np.isfinite(half_life)
+    with np.errstate(divide="ignore"):
+        return np.where(fine & (misfit > 1e-9), 2.0 * (6.0 + 1.8 * (len(times) - 2)) / misfit,
+                        np.inf)  # fmt: skip
+
+
+def required_n(
+    answers: Answers, question: str, truth: Truths, goal: float
+) -> tuple[int | None, int | None, int | None]:
+    """n that answers a question whatever the shape it is asked about, and its interval."""
+    found = [answers.required(question, truth.shaped(shape), goal) for shape in shapes_of(question)]
+    if any(n is None for n, _, _ in found):
+        return None, None, None
+    return max(found, key=lambda row: row[0] or 0)
+
+
+def best_sets(
+    design: DecayDesign, question: str, truth: Truths, sets: Sequence[tuple[float, ...]],
+    goal: float, seed: int, jobs: int, simulated: int = SIMULATED,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> dict[int, list[tuple[int, tuple[float, ...]]]]:  # fmt: skip
+    """The best sets of each number of sessions, as (n, days), ascending; ties by screened size."""
+    rough = screened_sizes(design, question, truth, sets, goal)
+    by_sessions: dict[int, list[tuple[float, tuple[float, ...]]]] = {}
+    for size, times in zip(rough, sets, strict=True):
+        by_sessions.setdefault(len(times), []).append((size, times))
+    found: dict[int, list[tuple[int, tuple[float, ...]]]] = {}
+    done, total = 0, sum(min(simulated, len(rows)) for rows in by_sessions.values())
+    for m, ranked in by_sessions.items():
+        ranked.sort()
+        rows = []
+        for place, (_, times) in enumerate(ranked[:simulated]):
+            own = Answers(replace(design, times=times), SEARCH_REPS, seed, jobs)
+            n, _, _ = required_n(own, question, truth, goal)
+            if n is not None:
+                rows.append((n, place, times))
+            done += 1
+            if progress is not None:
+                progress("searching days", done, total)
+        found[m] = [(n, times) for n, _, times in sorted(rows)]
+    return found
+
+
+def weekly(sessions: int, question: str, last: float) -> tuple[float, ...] | None:
+    """The plain weekly schedule of so many sessions; None where one day is asked about."""
+    if _LEAST[question] == 1:
+        return None
+    return tuple(7.0 * i for i in range(sessions))
+
+
+def search_result(
+    truth: DecayTruth, design: DecayDesign, asked: Asked, scenario: dict[str, Any],
+    days: Sequence[float] | None, sessions: int,
+    progress: Callable[[str, int, int], None] | None,
+) -> Result:  # fmt: skip
+    """What `planner decay --optimize` prints."""
+    from planner.reports.decay_search import (
+        frontier_figure,
+        search_answer,
+        search_headline,
+        search_warnings,
+    )
+
+    question = "half-life" if len(asked.questions) > 1 else asked.questions[0]
+    goal = asked.targets[0]
+    truths = truths_of(truth.taken)
+    robust = robust_truth(truths)
+    sets = candidate_sets(question, DAYS if days is None else days, sessions, design.times[-1])
+    best = best_sets(design, question, robust, sets, goal, asked.seed, asked.jobs,
+                     progress=progress)  # fmt: skip
+    frontier: list[dict[str, Any]] = []
+    performance: list[dict[str, Any]] = []
+    for m, ranked in sorted(best.items()):
+        if not ranked:
+            continue
+        row, rows = _final(design, question, truths, robust, ranked[0][1], goal, asked)
+        row["next_best"] = [{"times": list(times), "n": n} for n, times in ranked[1:4]]
+        plain = weekly(m, question, design.times[-1])
+        if plain is not None:
+            answers = _fresh(design, plain, asked, 1)
+            row["weekly_n"] = required_n(answers, question, robust, goal)[0]
+            row["weekly_times"] = list(plain)
+        frontier.append(row)
+        performance += rows
+    fewest: int | None = None
+    for row in frontier:
+        row["on_frontier"] = row["n"] is not None and (fewest is None or row["animals"] < fewest)
+        if row["on_frontier"]:
+            fewest = row["animals"]
+    reached = [row for row in frontier if row["on_frontier"]]
+    chosen = reached[-1] if reached else None
+    required = [
+        {"target": goal, "truth": robust.name, "measure": "success", "shrink": 0.0,
+         "question": question, "times": row["times"], "n": row["n"], "ci_lb": row["ci_lb"],
+         "ci_ub": row["ci_ub"], "reached": row["n"] is not None, "ceiling": row["ceiling"],
+         "animals": row["animals"], "ordered": row["ordered"], "recommended": row is chosen}
+        for row in frontier
+    ]  # fmt: skip
+    facts = {"truth": truth, "design": design, "asked": asked, "question": question,
+             "frontier": frontier, "chosen": chosen, "robust": robust.name, "sets": len(sets),
+             "default_days": days is None}  # fmt: skip
+    evidence = {} if truth.after is None else {"evidence": truth.after.digest}
+    return Result(
+        command="decay", answer=search_answer(facts), warnings=search_warnings(facts),
+        scenario=scenario, truth=truth.fields(), performance=performance, required_rows=required,
+        recommended=None if chosen is None else chosen["n"],
+        provenance=provenance(asked.seed, **evidence),
+        extra={"headline": search_headline(facts), "frontier": frontier, "sets": len(sets),
+               "question": question},
+        figures={"frontier": frontier_figure},
+    )  # fmt: skip
+
+
+def _fresh(design: DecayDesign, times: tuple[float, ...], asked: Asked, later: int) -> Answers:
+    """Answers on random numbers that the search has not seen."""
+    seed = (asked.seed + 7919 * later) % 2**64
+    return Answers(replace(design, times=times), asked.trial_reps, seed, asked.jobs)
+
+
+def _final(
+    design: DecayDesign, question: str, truths: dict[str, Truths], robust: Truths,
+    times: tuple[float, ...], goal: float, asked: Asked,
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:  # fmt: skip
+    """A winning set: its n from fresh random numbers, confirmed on others."""
+    answers = _fresh(design, times, asked, 1)
+    n, low, high = required_n(answers, question, robust, goal)
+    own = answers.design
+    row: dict[str, Any] = {
+        "sessions": len(times), "times": list(times), "n": n, "ci_lb": low, "ci_ub": high,
+        "animals": None if n is None else own.animals(n),
+        "ordered": None if n is None else own.ordered(n),
+        "measurements": None if n is None else own.animals(n) * (
+            1 if own.layout == "cohorts" else len(times)
+        ),
+        "ceiling": min(answers.ceiling(question, robust.shaped(s)) for s in shapes_of(question)),
+        "weekly_n": None, "weekly_times": None,
+    }  # fmt: skip
+    for name, one in truths.items():
+        if name != robust.name:
+            row[f"n_{name.replace('-', '_')}"] = required_n(answers, question, one, goal)[0]
+    if n is None:
+        return {**row, "confirmed": None, "confirmed_mcse": None}, []
+    confirm = _fresh(design, times, asked, 2)
+    rows: list[dict[str, Any]] = []
+    for shape in shapes_of(question):
+        rows += confirm.rows(question, robust.shaped(shape), [n], asked.trial_reps)
+    worst = min((one for one in rows if one["measure"] == "success"), key=lambda one: one["value"])
+    return {**row, "confirmed": worst["value"], "confirmed_mcse": worst["mcse"]}, rows

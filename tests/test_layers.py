@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 LONGEST = 400
 COMMANDS = {
     "benchmark", "bias", "calibrate", "decay", "evidence", "meta", "plan", "pool", "power",
-    "reproduce",
+    "reproduce", "store",
 }  # fmt: skip
 
 # Each takes longer to import than all else that `planner --help` does.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import sqlite3
@@ -9,12 +10,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from planner import finished_work, long_runs, notes
+from planner.cli import main
 from planner.finished_work import Kept, Store
 from sims.chi import inverse_sd_tables
 from sims.engine import run_tally
@@ -66,7 +69,8 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     monkeypatch.setattr(notes, "_said", set())
     compiled = compiled_folder()
     if compiled is not None:  # children need not compile again
-        (tmp_path / "compiled").symlink_to(compiled.parent)
+        (tmp_path / "compiled").mkdir()
+        (tmp_path / "compiled" / compiled.name).symlink_to(compiled)
     yield finished_work.user_store()
     finished_work.user_store().close()
     finished_work._store_in.cache_clear()
@@ -365,3 +369,35 @@ def test_two_processes_on_one_store(store: Store) -> None:
         assert said(output, "sums") == [expected]
         assert said(output, "lost") == []
     assert len(_keys(store)) == 1
+
+
+# The command ------------------------------------------------------------------------------------
+
+
+def test_the_store_is_shown_and_pruned(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["store"]) == 0
+    assert "No finished work is kept" in capsys.readouterr().out
+    finished()
+    assert store.keep([replace(row(1), kind="calibration", name="chronic-after")])
+    assert main(["store"]) == 0
+    page = capsys.readouterr().out
+    assert "lanes.experiments.tally_student" in page
+    assert "chronic-after" in page
+    assert max(len(line) for line in page.splitlines()) <= 80
+    assert main(["store", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert {kept["kind"] for kept in document["kept"]} == {"run", "calibration"}
+    assert main(["store", "prune"]) == 0
+    assert store.contents()  # used just now
+    capsys.readouterr()
+    assert main(["store", "prune", "--all", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["deleted"] >= 2
+    assert store.contents() == []
+
+
+@pytest.mark.parametrize("wrong", [["--all", "--older-than", "3"], ["--older-than", "-1"]])
+def test_pruning_needs_one_clear_wish(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["store", "prune", *wrong]) == 2
+    assert "--older-than" in capsys.readouterr().err

@@ -91,8 +91,13 @@ class Design:
 
     def ordered(self, n: int) -> int:
         """Animals to buy so that after attrition the groups have their size, per group."""
-        n1, n2 = (ceil(m / (1.0 - self.attrition) - 1e-9) for m in self.groups(n))
+        n1, n2 = self.bought(n)
         return self.treated * n1 + n2
+
+    def bought(self, n: int) -> tuple[int, int]:
+        """Animals to buy for a treated and for the control group."""
+        n1, n2 = (ceil(m / (1.0 - self.attrition) - 1e-9) for m in self.groups(n))
+        return n1, n2
 
     def largest_n(self, animals: int) -> int:
         """Largest n that `animals` bought allow.

@@ -137,8 +137,10 @@ class Result:
         ------
         InputError : a file exists and `force` is not given, or cannot be written.
         """
-        folder = Path(folder)
-        contents = self._contents()
+        return self._write(Path(folder), self._contents(), force)
+
+    @staticmethod
+    def _write(folder: Path, contents: Mapping[str, bytes], force: bool) -> list[Path]:
         existing = [name for name in contents if (folder / name).exists()]
         if existing and not force:
             raise InputError(f"{folder / existing[0]} exists; use --force to replace it")

@@ -1,0 +1,70 @@
+"""What the words of a plan are made from: everything that was found, in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from planner.calibration import Calibration
+    from planner.designs import Design
+    from planner.published import Analysis
+    from planner.results import Result
+
+# What only the laboratory knows: marked [like this] wherever it is needed, never invented.
+FILLS = {
+    "species and strain": "such as rat, Sprague-Dawley",
+    "sex": "female, male or both",
+    "treatment, dose and route": "of the treated group",
+    "control treatment": "such as vehicle by the same route",
+    "sham group": "sham-operated animals: how many, or none and why",
+    "experimental unit": "the animal; the cage, if all animals of a cage are treated together",
+    "outcome and its unit": "the primary outcome",
+    "SD of the outcome": "within a group, from your own data",
+    "time of the test": "after the last dose",
+    "animals per cage": "a whole number; cages are then counted",
+    "method of randomization": "such as random numbers in blocks of one cage",
+    "who is blinded": "treatment, testing, analysis",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """Everything that a plan found; effects in SDs.
+
+    Parameters
+    ----------
+    base : of `planner.power` at every size
+    designs : the design to plan first; empty where no size answers the question
+    neighbours : fewer and more animals
+    sensitivity : what would change the answer
+    """
+
+    analysis: Analysis
+    calibration: Calibration
+    design: Design
+    base: Result
+    targets: Sequence[float]
+    plan_for: str
+    budget: int | None
+    sd: float | None
+    unit: str | None
+    designs: Sequence[Mapping[str, Any]]
+    neighbours: Sequence[Mapping[str, Any]]
+    sensitivity: Sequence[Mapping[str, Any]]
+
+    @property
+    def chosen(self) -> Mapping[str, Any] | None:
+        """The design that is planned."""
+        return self.designs[0] if self.designs else None
+
+    @property
+    def over_budget(self) -> bool:
+        """Whether the recommended design costs more animals than there are."""
+        return bool(self.designs) and self.designs[0]["role"] == "budget"
+
+    def in_unit(self, value: float) -> str:
+        """A difference of so many SDs, in the outcome's unit as well where its SD is known."""
+        text = f"{value:.2f} SDs"
+        return text if self.sd is None else f"{text} ({value * self.sd:.3g} {self.unit or 'units'})"

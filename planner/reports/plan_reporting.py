@@ -1,0 +1,84 @@
+"""ARRIVE 2.0 and ADEMP for a plan, filled in as far as the plan knows."""
+
+from __future__ import annotations
+
+from planner.plan_parts import Parts
+from planner.reports.measures import percent
+from planner.reports.plan_words import groups_words, sidedness, test_sentence
+
+ARRIVE = "https://doi.org/10.1371/journal.pbio.3000410"  # Percie du Sert et al. 2020
+ADEMP = "https://doi.org/10.1002/sim.8086"  # Morris, White & Crowther 2019
+
+
+def cap(text: str) -> str:
+    """The text with a capital first letter."""
+    return text[0].upper() + text[1:]
+
+
+def arrive(parts: Parts) -> list[dict[str, str]]:
+    """Items 1, 2, 4, 6 and 7 of ARRIVE 2.0."""
+    row, design = parts.chosen, parts.design
+    sizes = "No size is given: this review does not justify one"
+    if row is not None:
+        sizes = f"{groups_words(row)}, {row['animals']} in all"
+        if row["spare"]:
+            sizes += f"; {row['ordered']} are ordered, {row['spare']} of them as spare"
+    treated = "one treated group" if design.treated == 1 else f"{design.treated} treated groups"
+    return [
+        {"item": "1", "title": "Study design",
+         "text": f"a. {treated[0].upper()}{treated[1:]} ([treatment, dose and route]) and one "
+                 "control group ([control treatment]); sham-operated animals: [sham group]. "
+                 "b. Experimental unit: [experimental unit]."},
+        {"item": "2", "title": "Sample size",
+         "text": f"a. {sizes}. b. Decided before the experiment, by simulation from "
+                 f"{parts.analysis.review}, analysis {parts.analysis.name}: the paragraph above "
+                 "says how."},
+        {"item": "4", "title": "Randomization",
+         "text": "a. Animals are allocated by [method of randomization]. b. Order of treatment and "
+                 "of testing and place of the cage are randomized as well; whoever tests the "
+                 "animals does not know the group: [who is blinded]."},
+        {"item": "6", "title": "Outcome measures",
+         "text": "a. [outcome and its unit], measured before the lesion, before the first dose and "
+                 "at [time of the test]. b. Primary outcome: [outcome and its unit] at [time of "
+                 "the test]; the group size was planned for it."},
+        {"item": "7", "title": "Statistical methods",
+         "text": f"a. {cap(test_sentence(design))}; {sidedness(parts)}; the difference with "
+                 f"its 95% interval; {design.treated + 1} groups, all animals as randomized. "
+                 "b. The t test holds for about normal outcomes at equal spread: quantile plots of "
+                 "both groups are shown; with unequal spread Welch's test is reported beside it."},
+    ]  # fmt: skip
+
+
+def ademp(parts: Parts, n_match: int) -> list[dict[str, str]]:
+    """The simulation study behind the plan, in the order of Morris, White & Crowther."""
+    c, a, base = parts.calibration, parts.analysis, parts.base
+    reps = base.scenario["reps"]
+    worst = max(r["mcse"] for r in base.performance if r["measure"] == "success")
+    away = max(abs(r["value"] - r["exact"]) for r in base.performance
+               if r["measure"] == "success" and r["exact"] is not None)  # fmt: skip
+    joint = f"{len(c.draws_mu):,} draws of (mu, tau)"
+    joint += (
+        f" whose simulated review printed the same numbers, out of {c.n_tried:,}"
+        if c.n_tried else " given the studies themselves, by their exact likelihood"
+    )  # fmt: skip
+    return [
+        {"part": "Aims", "text": "The number of animals per group of one new two-group experiment, "
+         "and what a significant result of it would be worth."},
+        {"part": "Data-generating mechanisms", "text":
+         f"Laboratories' true effects are N(mu, tau²) with mu {c.mu:.3f} and tau {c.tau:.3f} "
+         f"(Monte Carlo standard errors {c.mu_mcse:.4f} and {c.tau_mcse:.4f}): the truth whose "
+         f"median simulated review of {a.k} comparisons has the published effect size and "
+         f"heterogeneity. Also: tau 0 (average laboratory), and {joint} (not knowing the average). "
+         "Outcomes are normal with SD 1 in both groups; all sizes share their random numbers."},
+        {"part": "Estimands", "text": "The standardized mean difference of the new laboratory, and "
+         "its sign."},
+        {"part": "Methods", "text":
+         f"{cap(test_sentence(parts.design))}, on exact sufficient statistics."},
+        {"part": "Performance measures", "text":
+         f"Chance of a significant benefit, of significance in either direction, share of "
+         f"significant results in the wrong direction, overstatement, width of the interval; "
+         f"{reps:,} replicates per size and truth. The largest Monte Carlo standard error of a "
+         f"chance is {worst:.4f}; the largest distance from its exact value {away:.4f}. Targets: "
+         f"{', '.join(percent(t) for t in parts.targets)}. Truths of other readings rest on "
+         f"{n_match:,} simulated reviews each."},
+    ]  # fmt: skip

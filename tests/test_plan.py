@@ -1,0 +1,306 @@
+"""The follow-up plan: its numbers, its words, and that the page has no others."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import planner
+from planner.cli import main
+from planner.plan_designs import required_n
+from planner.plans import Plan
+from planner.reports.places import FORMATS
+
+REPS = 2000
+ANALYSES = ("single-early", "single-late", "chronic-during", "chronic-after")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_reviews() -> Any:
+    """Fewer simulated reviews than a plan has: what is tested here is where they go."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("planner.plan_companions.REPS", 200)
+        patch.setattr("planner.plan_sensitivity.N_MATCH", 1 << 12)
+        yield
+
+
+@pytest.fixture(scope="module")
+def plans() -> dict[str, Plan]:
+    return {name: planner.plan(planner.analysis(name), reps=REPS) for name in ANALYSES}
+
+
+@pytest.fixture(scope="module")
+def after(plans: dict[str, Plan]) -> Plan:
+    return plans["chronic-after"]
+
+
+class Numbers(HTMLParser):
+    """Numbers of a page with where they come from, and the text outside of any number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.numbers: list[tuple[str, str, str, str]] = []
+        self.texts: list[tuple[str, str]] = []
+        self.rest: list[str] = []
+        self.stack: list[tuple[str, dict[str, str]]] = []
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        if tag not in ("meta", "input", "br", "link", "use", "path", "rect", "line"):
+            self.stack.append((tag, dict(attrs)))
+        given = dict(attrs)
+        if tag == "data":
+            self.numbers.append((given["data-path"], given["value"], given["data-format"], ""))
+        if "data-text" in given:
+            self.texts.append((given["data-text"], ""))
+
+    def handle_endtag(self, tag: str) -> None:
+        while self.stack and any(name == tag for name, _ in self.stack):
+            name, _ = self.stack.pop()
+            if name == tag:
+                break
+
+    def handle_data(self, data: str) -> None:
+        tags = {name for name, _ in self.stack}
+        glossary = any(given.get("class") == "words" for _, given in self.stack)
+        if glossary or tags & {"svg", "script", "style", "title"}:
+            return
+        if "data" in tags:
+            self.numbers[-1] = (*self.numbers[-1][:3], self.numbers[-1][3] + data)
+        elif any("data-text" in given for _, given in self.stack):
+            self.texts[-1] = (self.texts[-1][0], self.texts[-1][1] + data)
+        else:
+            self.rest.append(data)
+
+
+def read(page: str) -> Numbers:
+    parser = Numbers()
+    parser.feed(page)
+    return parser
+
+
+def at(document: Any, path: str) -> Any:
+    """What stands at a path such as /designs/0/n."""
+    for key in path.split("/")[1:]:
+        document = document[int(key)] if isinstance(document, list) else document[key]
+    return document
+
+
+@pytest.mark.parametrize("name", ANALYSES)
+def test_every_number_of_the_page_is_one_of_the_json(plans: dict[str, Plan], name: str) -> None:
+    document = json.loads(plans[name].json())
+    page = read(plans[name].html())
+    assert len(page.numbers) > 150
+    for path, value, form, shown in page.numbers:
+        number = at(document, path)
+        assert json.loads(value) == number, path
+        assert shown == FORMATS[form](number), path
+    for path, shown in page.texts:
+        assert shown == at(document, path), path
+    # What is left is fixed wording, such as names of standards.
+    left = " ".join(page.rest)
+    for known in ("ARRIVE 2.0", "95%", "1/√n", "I²", "P exceeds 0.025", "of 100", "Of 100"):
+        left = left.replace(known, "")
+    assert not re.findall(r"\d+", left), re.findall(r".{20}\d+.{20}", left)
+
+
+def test_numbers_equal_those_of_the_commands_beside_it(
+    after: Plan, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = json.loads(after.json())
+    line = next(row["line"] for row in document["commands"] if row["line"].startswith("planner po"))
+    assert main([*line.split()[1:], "--json"]) == 0
+    power = json.loads(capsys.readouterr().out)
+    for part in ("performance", "required", "truth", "recommended", "warnings"):
+        assert document[part] == power[part], part
+    success = {
+        (row["truth"], row["n"]): row["exact"]
+        for row in power["performance"] if row["measure"] == "success"
+    }  # fmt: skip
+    for row in document["curve"]:
+        assert row["success"] == {truth: success[truth, row["n"]] for truth in row["success"]}
+    line = next(
+        row["line"] for row in document["commands"] if row["line"].startswith("planner cal")
+    )
+    assert main([*line.split()[1:], "--json"]) == 0
+    calibrated = json.loads(capsys.readouterr().out)
+    assert document["check"] == calibrated["check"]
+    line = next(row["line"] for row in document["commands"] if row["line"].startswith("planner bi"))
+    assert main([*line.split()[1:], "--json"]) == 0
+    biased = json.loads(capsys.readouterr().out)
+    assert document["bias"]["answer"] == biased["answer"]
+    rows = {(row["measure"], row["weight"], row["detector"], row["correction"]): row["value"]
+            for row in biased["performance"]}  # fmt: skip
+    for row in document["bias"]["rows"]:
+        assert row["error"]["value"] == rows["bias", row["weight"], None, "none"]
+        for name, cell in row["detectors"].items():
+            assert cell["value"] == rows["rejection", row["weight"], name, None]
+
+
+def test_the_plan_follows_power(after: Plan) -> None:
+    best = after.extra["designs"][0]
+    assert best["role"] == "recommended"
+    assert best["n"] == after.recommended == 23
+    assert best["animals"] == best["ordered"] == 46
+    assert best["by_truth"]["new-lab"] == best["success"] >= 0.8
+    smaller, larger = after.extra["designs"][1:]
+    assert (smaller["role"], smaller["n"]) == ("average-lab", 10)
+    assert (larger["role"], larger["n"]) == ("not-knowing", 44)
+    changes = [row["change"] for row in after.extra["neighbours"]]
+    assert changes == [-16, -8, 0, 8, 16]
+    plan = after.extra["neighbours"][2]
+    for row in after.extra["neighbours"]:
+        assert row["gain"] == pytest.approx(row["success"] - plan["success"], abs=1e-12)
+        # Benefit, harm and no answer are all there is.
+        assert row["success"] + row["harm"] + row["no_answer"] == pytest.approx(1.0, abs=1e-12)
+
+
+def test_sensitivity_is_exact(after: Plan) -> None:
+    from planner.designs import Design
+    from sims.exact import Student
+
+    rows = {(row["factor"], row["level"]): row for row in after.extra["sensitivity"]}
+    truth, n = after.truth, after.extra["planned_n"]
+    test = Student(Design().two_arm(n))
+    for level, share in (
+        ("by a quarter of the published", 0.75),
+        ("by half of the published", 0.5),
+    ):
+        row = rows["published effects too large", level]
+        exact = float(test.benefit(share * truth["mu"], truth["tau"] ** 2))
+        assert row["success"] == pytest.approx(exact, abs=1e-12)
+    quarter = required_n(after, "new-lab", 0.8, 0.25)
+    assert quarter is not None
+    assert rows["published effects too large", "by a quarter of the published"]["n"] == quarter["n"]
+    other = rows["reading: group-size-mean", "animals"]
+    assert other["mu_mcse"] > 0.0
+    bars = after.extra["tornado"]
+    assert [bar["high"] - bar["low"] for bar in bars] == sorted(
+        (bar["high"] - bar["low"] for bar in bars), reverse=True
+    )
+
+
+@pytest.mark.parametrize(("name", "kind"), [("chronic-during", "sesoi"), ("single-late", "mde")])
+def test_no_plan_is_said_and_what_helps(plans: dict[str, Plan], name: str, kind: str) -> None:
+    plan = plans[name]
+    assert plan.recommended is None
+    assert plan.extra["designs"] == []
+    assert plan.extra["instead"]["kind"] == kind
+    assert "We therefore do not justify a group size" in plan.extra["paragraphs"]["short"]
+    assert "What can be asked instead" in plan.html()
+    text = " ".join(plan.extra["paragraphs"].values())
+    assert "We will compare" not in text
+
+
+def test_what_can_be_asked_instead_equals_power(plans: dict[str, Plan]) -> None:
+    analysis = planner.analysis("chronic-during")
+    for row in plans["chronic-during"].extra["instead"]["rows"]:
+        asked = planner.power(analysis, n=[4], sesoi=row["sesoi"], reps=2)
+        required = required_n(asked, "new-lab", 0.8)
+        assert required is not None
+        assert (row["n"], row["ceiling"]) == (required["n"], required["ceiling"])
+    late = planner.analysis("single-late")
+    for row in plans["single-late"].extra["instead"]["rows"][:2]:
+        found = planner.power(late, animals=row["animals"], reps=2)
+        mde = next(r["value"] for r in found.performance if r["measure"] == "mde")
+        assert row["mde"] == pytest.approx(mde, rel=1e-9)
+
+
+def test_only_the_laboratory_knows(after: Plan) -> None:
+    page = after.html()
+    for name in ("species and strain", "sex", "outcome and its unit", "animals per cage",
+                 "sham group", "time of the test"):  # fmt: skip
+        assert f'<span class="fill" data-fill="{name}">[{name}]</span>' in page
+    text = after.extra["paragraphs"]["long"]
+    for invented in ("Sprague-Dawley", "male", "von Frey", "mice"):
+        assert invented not in text
+
+
+def test_budget_attrition_cages_and_unit() -> None:
+    plan = planner.plan(
+        planner.analysis("chronic-after"), budget=44, attrition=0.1, cage=4, sd=3.1, unit="gram",
+        reps=REPS,
+    )  # fmt: skip
+    affordable, recommended = plan.extra["designs"][:2]
+    assert (affordable["role"], recommended["role"]) == ("budget", "recommended")
+    assert affordable["ordered"] <= 44 < recommended["ordered"] == 52
+    # 52 animals for two groups of 26, in cages of four: seven cages each.
+    assert (recommended["spare"], recommended["cages"]) == (6, 14)
+    assert plan.answer.startswith("The budget of 44 animals buys 19 animals per group")
+    assert "gram" in plan.extra["form"][0]["value"]
+    enough = planner.plan(planner.analysis("chronic-after"), budget=46, reps=REPS)
+    assert enough.extra["designs"][0]["role"] == "recommended"
+
+
+def test_text_of_evidence_is_text(tmp_path: Path) -> None:
+    evil = '<script>alert(1)</script> & \\"quotes\\" </title>'
+    file = tmp_path / "evil.toml"
+    file.write_text(
+        f'title = "{evil}"\nsource = "</script><img src=x onerror=alert(2)>"\nk = 12\ng = 0.85\n'
+        'ci = [0.40, 1.30]\nI2 = 61\n[group_sizes]\nmedian = 8\nrange = [5, 14]\n'
+    )  # fmt: skip
+    analysis = planner.read(file)
+    truth = planner.calibrate(planner.analysis("chronic-after"))  # any: the words are tested
+    asked = {"evidence": str(file), "reading": []}
+    page = planner.plan(analysis, reps=REPS, truth=truth, asked=asked).html()
+    assert "<script>alert(1)" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "<img" not in page
+    assert page.count("<script") == page.count("</script>") == 2
+
+
+def test_command_writes_the_page_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:  # fmt: skip
+    folder = tmp_path / "plan"
+    line = [
+        "plan",
+        "--analysis",
+        "chronic-after",
+        "--reps",
+        "2000",
+        "--out",
+        str(folder),
+        "--quiet",
+    ]
+    assert main(line) == 0
+    shown = capsys.readouterr().out
+    assert "ANSWER  Plan 23 animals per group" in shown
+    assert len(shown.splitlines()) < 60
+    assert max(map(len, shown.splitlines())) <= 80
+    names = {path.name for path in folder.iterdir()}
+    assert {"plan.html", "plan.json", "scenario.toml", "provenance.json", "curve.svg"} <= names
+    before = (folder / "plan.html").read_bytes()
+    assert main(line) == 2
+    assert "plan.html exists; use --force" in capsys.readouterr().err
+    again = ["plan", "--scenario", str(folder / "scenario.toml"), "--out", str(folder), "--force"]
+    assert main([*again, "--quiet"]) == 0
+    assert (folder / "plan.html").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--budget", "3"], "--budget 3; accepted: 4"),
+        (["--cage", "0"], "--cage 0; accepted: 1"),
+        (["--plan-for", "newlab"], "did you mean new-lab"),
+        (["--attrition", "1"], "--attrition 1; accepted"),
+    ],
+)
+def test_wrong_input_is_named(
+    options: list[str], said: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    line = ["plan", "--analysis", "chronic-after", "--out", str(tmp_path), "--reps", "2", *options]
+    assert main(line) == 2
+    out, err = capsys.readouterr()
+    assert not out
+    assert said in err
+
+
+def test_a_plan_without_evidence_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan"]) == 2
+    assert "give --analysis NAME or --evidence FILE.toml" in capsys.readouterr().err

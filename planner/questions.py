@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sims.exact import Student
 
 
-DISCOUNT = 0.25  # what the literature may flatter by, as long as selection is not modelled
+DISCOUNT = 0.25  # what the literature may flatter by, where selection is not modelled
 TRIVIAL_N = 3  # a test against zero that needs no more is no plan
 
 
@@ -76,8 +76,10 @@ class Questions:
         truths: list[Truth],
         calibration: Calibration | None,
         analysis: Analysis | None,
+        discounted: Truth | None = None,
     ) -> None:
         self.design = design
+        self.discounted = discounted  # what if the literature flatters?
         self.truths = {truth.name: truth for truth in truths}
         self.calibration, self.analysis = calibration, analysis
         self.exact = cache(design.exact)
@@ -89,15 +91,13 @@ class Questions:
         rows = []
         for goal in targets:
             for truth in self.truths.values():
-                for share in shares if truth.name != "discounted" else ():
+                for share in shares if truth.name != "discounted" else ():  # has a row below
                     if truth.name != "assurance" or share == 0.0 or plan_for == "assurance":
                         rows.append(self._required_row(goal, truth.shrunk(share), share))
             for named, truth in self._named_truths().items():
                 rows.append(self._required_row(goal, truth, 0.0, named))
-            if self.calibration is not None:
-                # What if the literature flatters? A quarter off, in a new laboratory.
-                discounted = self.truths["new-lab"].shrunk(DISCOUNT)
-                rows.append(self._required_row(goal, discounted, DISCOUNT, "discounted"))
+            if self.discounted is not None:
+                rows.append(self._required_row(goal, self.discounted, 0.0))
         return rows
 
     def _named_truths(self) -> dict[str, Truth]:

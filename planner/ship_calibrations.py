@@ -9,6 +9,7 @@ from planner.calibration import NUMBERS, SEED, calibrate
 from planner.files import write_atomically
 from planner.kept_calibrations import calibration_key, pack, shipped_folder, shipped_name
 from planner.published import catalogue_review
+from planner.selected_calibration import ship
 
 
 def shipped() -> list[tuple[str, str]]:
@@ -23,6 +24,7 @@ def shipped() -> list[tuple[str, str]]:
 
 
 def main() -> None:
+    pairs = []
     for name, cluster in shipped():
         analysis = catalogue_review().analysis(name)
         result = calibrate(analysis, cluster=cluster)
@@ -31,6 +33,8 @@ def main() -> None:
         with write_atomically(path) as file:
             file.write(pack(result, key))
         print(f"{path.name}: mu {result.mu:.3f}, tau {result.tau:.3f} ({result.status})")
+        pairs.append((analysis, result))
+    print(f"{ship(pairs)} truths under selection")
 
 
 if __name__ == "__main__":

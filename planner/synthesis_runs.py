@@ -11,8 +11,9 @@ from planner.calibration import Calibration, calibrate
 from planner.errors import InputError, unknown
 from planner.long_runs import run_kept
 from planner.options import check_truth
-from planner.questions import DISCOUNT, Truth
+from planner.questions import Truth
 from planner.results import performance_row
+from planner.selected_calibration import discounted
 
 if TYPE_CHECKING:
     from planner.published import Analysis
@@ -64,7 +65,7 @@ def review_truths(
         Truth("assurance", found.draws_mu, found.draws_tau),
     ]
     if plan_for == "discounted":
-        truths.append(Truth.point("discounted", found.mu * (1.0 - DISCOUNT), found.tau))
+        truths.append(Truth.point("discounted", *discounted(analysis, found, jobs)))
     return found, sorted(truths, key=lambda one: one.name != plan_for)
 
 

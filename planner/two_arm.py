@@ -13,8 +13,9 @@ from planner.designs import Design
 from planner.errors import InputError, check_seed, unknown
 from planner.long_runs import run_kept
 from planner.options import check_targets, check_truth, replications
-from planner.questions import DISCOUNT, Questions, Truth
+from planner.questions import Questions, Truth
 from planner.results import Result, performance_row, provenance
+from planner.selected_calibration import discounted
 
 if TYPE_CHECKING:
     from planner.published import Analysis
@@ -96,14 +97,16 @@ def power(
         attrition=attrition, sesoi=sesoi, margin=margin, sign=sign,
     )  # fmt: skip
     calibration: Calibration | None = None
+    sceptical: Truth | None = None
     if by_hand:
         truths = [Truth.point("given", abs(float(mu or 0.0)), float(tau or 0.0))]
         plan_for = "given"
     else:
         assert analysis is not None
         calibration = truth or calibrate(analysis, cluster=cluster, jobs=jobs, progress=progress)
-        truths = _truths(calibration, plan_for)
-    questions = Questions(design, truths, calibration, analysis)
+        sceptical = Truth.point("discounted", *discounted(analysis, calibration, jobs))
+        truths = _truths(calibration, plan_for, sceptical)
+    questions = Questions(design, truths, calibration, analysis, sceptical)
     shares = tuple(dict.fromkeys((*SHRINK, *shrink)))
     required = questions.required(targets, shares, plan_for)
     recommended = _recommend(required, questions, targets[0], plan_for)
@@ -175,7 +178,7 @@ def _check(
         raise InputError("--unit needs --sd: the outcome's SD in that unit")
 
 
-def _truths(calibration: Calibration, plan_for: str) -> list[Truth]:
+def _truths(calibration: Calibration, plan_for: str, sceptical: Truth) -> list[Truth]:
     mu, tau = calibration.mu, calibration.tau
     truths = [
         Truth.point("pooled", mu, 0.0),
@@ -183,7 +186,7 @@ def _truths(calibration: Calibration, plan_for: str) -> list[Truth]:
         Truth("assurance", calibration.draws_mu, calibration.draws_tau),
     ]
     if plan_for == "discounted":
-        truths.append(Truth.point("discounted", mu * (1.0 - DISCOUNT), tau))
+        truths.append(sceptical)
     return truths
 
 
@@ -213,7 +216,7 @@ def _recommend(
     if questions.trivial(goal):
         return None
     for row in required:
-        wanted = row["shrink"] == (DISCOUNT if plan_for == "discounted" else 0.0)
+        wanted = row["shrink"] == 0.0
         if row["target"] == goal and row["truth"] == plan_for and wanted:
             fits = row["n"] is not None and row["n"] <= LARGEST_RECOMMENDED
             return row if fits else None

@@ -12,6 +12,8 @@ from scipy.integrate import quad
 import planner
 from planner.designs import Design
 from planner.errors import InputError
+from planner.reports.terminal import power_page
+from planner.selected_calibration import discounted
 
 TAIL = 6e-5
 
@@ -154,12 +156,22 @@ def test_benefit_is_what_the_evidence_declares():
     assert {"wrong-way", "no-effect"} <= {warning["code"] for warning in result.warnings}
 
 
-def test_discounted_is_the_new_laboratory_at_a_quarter_off():
-    result = planner.power(planner.analysis("single-early"), plan_for="discounted", reps=1000)
-    calibration = planner.calibrate(planner.analysis("single-early"))
-    by_hand = planner.power(mu=0.75 * calibration.mu, tau=calibration.tau, target=0.8, reps=1000)
+def test_discounted_is_a_new_laboratory_at_the_truth_behind_selection():
+    analysis = planner.analysis("single-early")
+    result = planner.power(analysis, plan_for="discounted", reps=1000)
+    mu, tau = discounted(analysis, planner.calibrate(analysis))
+    assert mu < 0.75 * planner.calibrate(analysis).mu
+    by_hand = planner.power(mu=mu, tau=tau, target=0.8, reps=1000)
     assert result.recommended == by_hand.recommended
     assert "discounted" in {row["truth"] for row in result.performance}
+
+
+def test_every_answer_shows_the_discounted_truth():
+    result = planner.power(planner.analysis("chronic-after"), reps=1000)
+    rows = [row for row in result.required_rows if row["truth"] == "discounted"]
+    assert [(row["target"], row["shrink"]) for row in rows] == [(0.8, 0.0), (0.9, 0.0)]
+    assert all(row["ceiling"] < 0.8 for row in rows)
+    assert "new lab, discounted" in power_page(result)
 
 
 def test_animals_and_the_smallest_effect_found():

@@ -6,8 +6,17 @@ import pytest
 
 import planner
 from planner.cli import main
-from planner.mechanisms import swept
-from planner.selected_calibration import calibrate_selected, discounted
+from planner.kept_calibrations import shipped_folder
+from planner.mechanisms import Swept, swept
+from planner.selected_calibration import (
+    DISCOUNT_WEIGHT,
+    SHIPPED,
+    _key,
+    calibrate_selected,
+    discounted,
+    reads_se_as_sd,
+)
+from planner.ship_calibrations import shipped
 
 NAME = "chronic-after"
 
@@ -89,3 +98,16 @@ def test_bad_input(capsys, arguments, named):
     assert (code, out) == (2, "")
     assert named in err
     assert len(err.strip().splitlines()) <= 2
+
+
+def test_shipped_truths_are_those_of_this_engine():
+    # Otherwise: make calibrations
+    content = json.loads((shipped_folder() / SHIPPED).read_text(encoding="utf-8"))
+    keys = set()
+    varied = Swept(name="step", strengths=(DISCOUNT_WEIGHT,))
+    for name, cluster in shipped():
+        analysis = planner.analysis(name)
+        calibration = planner.calibrate(analysis, cluster=cluster)
+        if not reads_se_as_sd(calibration.mu):
+            keys.add(_key(analysis, calibration, varied, DISCOUNT_WEIGHT, 1))
+    assert set(content) == keys

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _NAMES = {
     "pooled": "average laboratory", "new-lab": "new laboratory",
     "assurance": "new laboratory, not knowing the average", "given": "truth given by hand",
-    "discounted": "new laboratory, effect 1/4 smaller", "as-printed": "effect size as printed",
+    "discounted": "new laboratory, literature discounted", "as-printed": "effect size as printed",
     "se-read-as-sd": "if SEs were read as SDs",
 }  # fmt: skip
 
@@ -70,9 +70,7 @@ def required_bars(result: Result) -> Figure:
     from matplotlib.ticker import ScalarFormatter
 
     target = result.required_rows[0]["target"]
-    # `discounted` is the new laboratory at a quarter off, which has a bar of its own.
-    rows = [row for row in result.required_rows
-            if row["target"] == target and row["truth"] != "discounted"]  # fmt: skip
+    rows = [row for row in result.required_rows if row["target"] == target]
     figure: Figure
     figure, axes = new_figure(height=0.6 + 0.36 * len(rows))
     largest = max((row["n"] for row in rows if row["n"] is not None), default=10)

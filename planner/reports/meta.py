@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 _TRUTHS = {
     "new-lab": "average over laboratories as calibrated",
-    "assurance": "not knowing the average", "discounted": "effects 1/4 smaller",
+    "assurance": "not knowing the average", "discounted": "literature discounted",
     "given": "truth given by hand",
 }  # fmt: skip
 
 _NEEDED = {**_TRUTHS, "new-lab": "average as calibrated"}
 _SHORT = {
-    "new-lab": "as found", "assurance": "unsure", "discounted": "1/4 less", "given": "given",
+    "new-lab": "as found", "assurance": "unsure", "discounted": "discount", "given": "given",
 }  # fmt: skip
 
 

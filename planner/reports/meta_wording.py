@@ -89,7 +89,7 @@ def meta_answer(facts: Mapping[str, Any]) -> str:
         else:
             sentences.append(f"{start}{success}, {covers} and {false}.")
     row, target = facts["recommended"], facts["targets"][0]
-    lab = {"assurance": ", not knowing the average", "discounted": ", effects a quarter smaller"}
+    lab = {"assurance": ", not knowing the average", "discounted": ", the literature discounted"}
     if row is not None:
         sentences.append(
             f"For {percent(target)} with {INTERVALS[row['interval']]} intervals a review needs "

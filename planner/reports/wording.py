@@ -242,9 +242,8 @@ def _exact_percent(p: float) -> str:
 
 
 def _row(facts: Mapping[str, Any], truth: str, target: float) -> Mapping[str, Any] | None:
-    share = 0.25 if truth == "discounted" else 0.0
     for row in facts["required"]:
-        if row["truth"] == truth and row["target"] == target and row["shrink"] == share:
+        if row["truth"] == truth and row["target"] == target and row["shrink"] == 0.0:
             return dict(row)
     return None
 

@@ -11,6 +11,7 @@ from planner._version import __version__
 _PLACES = {
     "InputError": "planner.errors",
     "analysis": "planner.published",
+    "benchmark": "planner.speed",
     "bias": "planner.small_study",
     "read": "planner.published",
     "calibrate": "planner.calibration",
@@ -24,8 +25,8 @@ _PLACES = {
 }
 
 __all__ = [
-    "InputError", "__version__", "analysis", "bias", "calibrate", "decay", "labs", "meta", "plan",
-    "pool", "power", "read", "update",
+    "InputError", "__version__", "analysis", "benchmark", "bias", "calibrate", "decay", "labs",
+    "meta", "plan", "pool", "power", "read", "update",
 ]  # fmt: skip
 
 

@@ -36,6 +36,8 @@ COMMANDS = {
         "Could it all be publication bias?",
         "Tests and corrections under small-study mechanisms.",
     ),
+    "benchmark": ("For maintainers", "Simulation speed against its limit."),
+    "store": ("For maintainers", "Finished work that long runs go on from."),
 }
 
 HELP = """Plan the next animal study from a published systematic review.

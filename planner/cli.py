@@ -128,6 +128,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         # The reader of a pipe has seen enough; Python must not complain when it flushes.
         sys.stdout = None
         return 0
+    if code == 130:  # typer has caught the interruption itself
+        return _fail("interrupted", 130)
     return code if isinstance(code, int) else 0
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from planner._version import __version__
 from planner.errors import InputError
-from planner.files import write_atomically
+from planner.files import write_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -131,7 +131,7 @@ class Result:
     def save(self, folder: str | Path, *, force: bool = False) -> list[Path]:
         """Write scenario.toml, result.json, performance.csv, provenance.json and the figures.
 
-        Everything is made before anything is written, and each file is whole or not there.
+        Everything is made before anything is written; a new folder is whole or not there.
 
         Raises
         ------
@@ -145,9 +145,7 @@ class Result:
         if existing and not force:
             raise InputError(f"{folder / existing[0]} exists; use --force to replace it")
         try:
-            for name, content in contents.items():
-                with write_atomically(folder / name) as file:
-                    file.write(content)
+            write_folder(folder, contents)
         except OSError as error:
             raise InputError(f"{folder}: cannot be written ({error.strerror})") from None
         return [folder / name for name in contents]

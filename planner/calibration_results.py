@@ -10,6 +10,7 @@ from planner.calibration import PRIORS, STATISTICS, Calibration
 from planner.errors import unknown
 from planner.published import Analysis
 from planner.results import Result, provenance
+from planner.small_study_check import small_study_check
 
 
 def calibration_result(
@@ -39,6 +40,10 @@ def calibration_result(
     fields = truth.fields()
     for name in ("mu_lb", "mu_ub", "tau_lb", "tau_ub"):
         fields[name] = readings[0][name]
+    own = {
+        "matched": (np.array([truth.mu]), np.array([truth.tau])),
+        "joint": (truth.draws_mu, truth.draws_tau),
+    }
     sample = {name: truth.check_sample[:, i] for i, name in enumerate(STATISTICS)}
     return Result(
         command="calibrate",
@@ -58,7 +63,7 @@ def calibration_result(
         extra={
             "headline": f"{analysis.name}: {analysis.title}. From {analysis.review}.",
             "readings": readings,
-            "check": list(truth.check),
+            "check": [*truth.check, *small_study_check(analysis, own, truth, seed)],
             "naive_g": truth.naive_g,
             "draws": {"mu": truth.draws_mu, "tau": truth.draws_tau},
             "check_sample": sample,

@@ -23,6 +23,7 @@ from planner.files import write_atomically
 from planner.finished_work import Kept, user_store
 from planner.kept_calibrations import shipped_folder
 from planner.mechanisms import Swept, shown
+from planner.small_study_check import small_study_check
 
 if TYPE_CHECKING:
     from planner.published import Analysis
@@ -37,7 +38,7 @@ SHIPPED = "selected.json"
 # Sources that these truths depend on; a change in any of them makes them out of date.
 _SOURCES = (
     "streams", "tables", "chi", "effects", "syntheses", "student", "smallstudy_names", "selection",
-    "selection_shares", "conditioning_selected",
+    "selection_shares", "selection_tally", "conditioning_selected",
 )  # fmt: skip
 
 
@@ -210,6 +211,8 @@ def _calculate(
         quantiles = joint_quantiles(joint, np.array([0.5, 0.025, 0.975])).tolist()
         effective = joint.effective
     rows = simulate_selected(studies, built, match.mu, match.tau, N_CHECK, seed, "check", jobs)
+    truth = (np.array([match.mu]), np.array([match.tau]))
+    small = small_study_check(analysis, {"matched": truth}, calibration, seed, built)
     hidden = None
     if by_integral(built):
         hidden = max(0.0, unpublished_share(built, studies, match.mu, match.tau))
@@ -219,7 +222,7 @@ def _calculate(
         **varied.columns(strength), mu=match.mu, tau=match.tau, status=match.status,
         mu_mcse=match.mu_mcse, tau_mcse=match.tau_mcse, mu_median=mu_median, mu_lb=mu_lb,
         mu_ub=mu_ub, tau_median=tau_median, tau_lb=tau_lb, tau_ub=tau_ub, effective=effective,
-        unpublished=hidden, check=tuple(_check(analysis, rows)),
+        unpublished=hidden, check=(*_check(analysis, rows), *small),
     )  # fmt: skip
 
 

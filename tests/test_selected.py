@@ -111,3 +111,23 @@ def test_shipped_truths_are_those_of_this_engine():
         if not reads_se_as_sd(calibration.mu):
             keys.add(_key(analysis, calibration, varied, DISCOUNT_WEIGHT, 1))
     assert set(content) == keys
+
+
+def test_small_study_numbers_of_the_article_are_checked(capsys):
+    # P = 0.74 and no imputed study belong to the first meta-analysis alone.
+    code, out, _ = run(capsys, "calibrate", "--analysis", "single-early", "--json")
+    rows = {
+        (row["truth"], row["statistic"]): row for row in json.loads(out)["check"] if "equal" in row
+    }
+    assert code == 0
+    assert set(rows) == {
+        (truth, name) for truth in ("matched", "joint") for name in ("small-study P", "imputed")
+    }  # fmt: skip
+    for truth in ("matched", "joint"):
+        p, imputed = rows[truth, "small-study P"], rows[truth, "imputed"]
+        assert (p["published"], imputed["published"]) == (0.74, 0.0)
+        # egger-n is nominal, so P is about uniform: 1 - 0.74, within 4 MCSEs of 4000 syntheses.
+        assert 1.0 - p["below"] == pytest.approx(0.26, abs=0.03)
+        assert 0.1 < imputed["equal"] < 0.5
+    _, out, _ = run(capsys, "calibrate", "--analysis", "chronic-after", "--json")
+    assert not any("equal" in row for row in json.loads(out)["check"])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from planner.reports.bias_words import strength_words
 from planner.reports.measures import percent
 from planner.reports.style import COLOURS, new_figure
-from planner.reports.terminal import repeat
+from planner.reports.terminal import repeat, small_study
 from planner.reports.text import paragraph
 
 if TYPE_CHECKING:
@@ -113,6 +113,7 @@ def selected_page(result: Result) -> str:
             f"    {row['statistic']:<22}{printed:>11}{row['median']:>12.3g}   {row['lb']:>7.3g} "
             f"to {row['ub']:.3g}"
         )
+    lines += small_study(document["check"])
     truth = document["truth"]
     bounds = truth["prior"]
     lines.append("")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from planner.reports.bias_measures import BIAS_DEFAULTS
@@ -182,9 +182,10 @@ def calibration_page(result: Result) -> str:
         where = "matched truth" if row["truth"] == "matched" else "all joint draws"
         printed = "" if row["published"] is None else f"{row['published']:.3g}"
         lines.append(
-            f"    {row['statistic']:<5} {where:<22}{printed:>11}{row['median']:>12.3g}"
+            f"    {row['statistic']:<14}{where:<15}{printed:>10}{row['median']:>12.3g}"
             f"   {row['lb']:>7.3g} to {row['ub']:.3g}"
         )
+    lines += small_study(document["check"])
     lines += [
         "",
         "  how comparisons depend, prior      mu matched  mu 95%          tau matched  tau 95%",
@@ -210,6 +211,19 @@ def calibration_page(result: Result) -> str:
         lines += paragraph(warning["text"], "! ")
     lines += repeat(document)
     return "\n".join(lines)
+
+
+def small_study(check: Sequence[Mapping[str, Any]]) -> list[str]:
+    """How often syntheses show as little of small-study effects as the published one."""
+    rows = {row["statistic"]: row for row in check if "equal" in row}
+    if not rows:
+        return []
+    p, imputed = rows["small-study P"], rows["imputed"]
+    return paragraph(
+        f"P of {p['published']:g} or more: in {percent(1.0 - p['below'])} of such syntheses; "
+        f"{imputed['published']:g} imputed: in {percent(imputed['equal'])}.",
+        "  ",
+    )
 
 
 def _conditioned(truth: Mapping[str, Any]) -> str:

@@ -38,7 +38,7 @@ SHIPPED = "selected.json"
 # Sources that these truths depend on; a change in any of them makes them out of date.
 _SOURCES = (
     "streams", "tables", "chi", "effects", "syntheses", "student", "smallstudy_names", "selection",
-    "selection_shares", "selection_tally", "conditioning_selected",
+    "selection_shares", "conditioning_selected",
 )  # fmt: skip
 
 

@@ -179,6 +179,18 @@ class DecayDesign:
             return "reml"
         return self.test
 
+    def analysis_of(self, question: str) -> str:
+        """The analysis of one question: one day is compared by the two-sample t of that day.
+
+        Of separate cohorts, too: other days' animals say nothing about it, and would bring in
+        their own variance where individual responses differ.
+        """
+        if self.analysis in ("cohorts", "cs-pooled") and question in ("residual", "gone"):
+            return "contrast"
+        if self.analysis == "cs-pooled" and question != "decay":
+            return "contrast"
+        return self.analysis
+
     @cached_property
     def sigma(self) -> np.ndarray:
         """Covariance of the measurements of one animal, or of one of each cohort."""
@@ -258,11 +270,12 @@ class DecayDesign:
 
     def exact(self, question: str) -> bool:
         """Whether the chance of success of a question at one truth is known in closed form."""
-        if question in ("half-life", "shape") or self.analysis == "reml":
+        analysis = self.analysis_of(question)
+        if question in ("half-life", "shape") or analysis == "reml":
             return False
-        if self.analysis == "cs-pooled" and question == "decay":
+        if analysis == "cs-pooled":
             return self.covariance == "cs" and self.response_cv == 0.0
-        return self.analysis != "cohorts" or self.response_cv == 0.0
+        return analysis == "contrast" or self.response_cv == 0.0
 
     def contrast_test(self, question: str, n: int) -> ContrastTest:
         """The test of decay, residual or gone as numbers."""
@@ -271,10 +284,7 @@ class DecayDesign:
         from sims.longitudinal import ContrastTest
 
         n1, n2 = self.arms.groups(n)
-        analysis = (
-            "contrast" if self.analysis == "cs-pooled" and question != "decay" else self.analysis
-        )
-        df = degrees_of_freedom(analysis, n1, n2, len(self.times))
+        df = degrees_of_freedom(self.analysis_of(question), n1, n2, len(self.times))
         c = self.weights(question)
         upper, lower = math.inf, -math.inf
         if question == "gone":
@@ -293,12 +303,10 @@ class DecayDesign:
         """The experiment as kernels take it, with critical values for sizes (treated, control)."""
         from sims.decay_trials import make_criticals, make_trial
 
-        analysis = self.analysis
-        if analysis == "cs-pooled" and question != "decay":
-            analysis = "contrast"
         trial = make_trial(
             self.times, self.rho, self.weights(question), kind=self.covariance, error=self.error,
-            fitted="cs" if self.test == "cs-pooled" else None, analysis=analysis,
+            fitted="cs" if self.test == "cs-pooled" else None,
+            analysis=self.analysis_of(question),
             cv=self.response_cv, dropout=self.dropout, response=self.dropout_by == "response",
             margin=self.margin(question), widest=self.factor,
             curved=question in ("half-life", "shape"),

@@ -167,7 +167,7 @@ def required_n(
 
 def best_sets(
     design: DecayDesign, question: str, truth: Truths, sets: Sequence[tuple[float, ...]],
-    goal: float, seed: int, jobs: int, simulated: int = SIMULATED,
+    goal: float, seed: int, jobs: int, simulated: int = SIMULATED, reps: int = SEARCH_REPS,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> dict[int, list[tuple[int, tuple[float, ...]]]]:  # fmt: skip
     """The best sets of each number of sessions, as (n, days), ascending; ties by screened size."""
@@ -181,7 +181,7 @@ def best_sets(
         ranked.sort()
         rows = []
         for place, (_, times) in enumerate(ranked[:simulated]):
-            own = Answers(replace(design, times=times), SEARCH_REPS, seed, jobs)
+            own = Answers(replace(design, times=times), reps, seed, jobs)
             n, _, _ = required_n(own, question, truth, goal)
             if n is not None:
                 rows.append((n, place, times))
@@ -193,8 +193,11 @@ def best_sets(
 
 
 def weekly(sessions: int, question: str, last: float) -> tuple[float, ...] | None:
-    """The plain weekly schedule of so many sessions; None where one day is asked about."""
-    if _LEAST[question] == 1:
+    """The plain weekly schedule of so many sessions; None where it would end after day `last`.
+
+    None as well where one day is asked about.
+    """
+    if _LEAST[question] == 1 or 7.0 * (sessions - 1) > last:
         return None
     return tuple(7.0 * i for i in range(sessions))
 
@@ -226,7 +229,7 @@ def search_result(
             continue
         row, rows = _final(design, question, truths, robust, ranked[0][1], goal, asked)
         row["next_best"] = [{"times": list(times), "n": n} for n, times in ranked[1:4]]
-        plain = weekly(m, question, design.times[-1])
+        plain = weekly(m, question, max(DAYS if days is None else days))
         if plain is not None:
             answers = _fresh(design, plain, asked, 1)
             row["weekly_n"] = required_n(answers, question, robust, goal)[0]

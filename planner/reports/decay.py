@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from planner.results import Result
 
 _NAMES = {"pooled": "average lab", "new-lab": "new lab", "assurance": "not knowing the average",
-          "given": "as given", "discounted": "new lab, effect 1/4 smaller",
+          "given": "as given", "discounted": "new lab, 1/4 smaller",
           "se-read-as-sd": "SEs read as SDs"}  # fmt: skip
+_BRIEF = {"assurance": "average not known", "discounted": "new lab, 1/4 less"}
 _SHOWN_DAYS = (1, 3, 7, 14, 21, 28, 42, 56)
-_MOST_SIZES = 7
+_MOST_SIZES = 6
 _CHANGES = {"rho": "rho", "covariance": "covariance", "dropout": "drop-out",
             "response_cv": "response cv", "layout": "animals", "reading": "reading"}  # fmt: skip
 
@@ -75,32 +76,36 @@ def _chances(document: Mapping[str, Any]) -> list[str]:
     rows = [row for row in document["performance"] if row["measure"] == "success"]
     truths = list(dict.fromkeys(row["truth"] for row in rows))
     shown = [name for name in ("pooled", "new-lab", "given") if name in truths]
-    columns = _columns(document)[: 3 if len(shown) > 1 else 5]
+    columns = _columns(document)
+    if len(columns) > 3:
+        shown = [name for name in (document["scenario"]["plan_for"], "new-lab", "given")
+                 if name in shown][:1]  # fmt: skip
     sizes = sorted({row["n"] for row in rows})
     marked = {row["n"] for row in document["required"]
               if row["target"] == document["scenario"]["target"][0]
               and row["truth"] in ("new-lab", "given") and row["shrink"] == 0.0}  # fmt: skip
     at = {(row["truth"], row["question"], row["shape"], row["n"]): row for row in rows}
-    width = 11 * len(columns)
+    width = 10 * len(columns)
     top = "".join(f"{_NAMES[name]:>{width}}  " for name in shown)
-    heads = "".join("".join(f"{_label(c)[:10]:>11}" for c in columns) + "  " for _ in shown)
+    heads = "".join("".join(f"{_label(c)[:9]:>10}" for c in columns) + "  " for _ in shown)
     lines = [f"  per {top}".rstrip(), f"group {heads}".rstrip()]
-    for n in _thinned(sizes, marked | {document["recommended"]}):
+    most = _MOST_SIZES if len(columns) < 4 else 3
+    for n in _thinned(sizes, marked | {document["recommended"]}, most):
         cells = ""
         for name in shown:
             for question, shape in columns:
                 row = at.get((name, question, shape, n))
-                cells += f"{'-' if row is None else percent(_best(row)):>11}"
+                cells += f"{'-' if row is None else percent(_best(row)):>10}"
             cells += "  "
         mark = ">" if n == document["recommended"] else " "
         lines.append(f"{mark}{n:>4} {cells}".rstrip())
     return lines
 
 
-def _thinned(sizes: list[int], marked: set[int | None]) -> list[int]:
+def _thinned(sizes: list[int], marked: set[int | None], most: int) -> list[int]:
     keep = {n for n in sizes if n in marked}
     others = [n for n in sizes if n not in keep and n <= 50]
-    step = max(1, -(-len(others) // max(2, _MOST_SIZES - len(keep))))
+    step = max(1, -(-len(others) // max(2, most - len(keep))))
     return sorted(keep | set(others[::step]))
 
 
@@ -115,11 +120,18 @@ def _size(row: Mapping[str, Any] | None) -> str:
 def _required(document: Mapping[str, Any]) -> list[str]:
     """Required n by question, truth and target; the new lab's at smaller effects."""
     rows = document["required"]
-    targets = list(dict.fromkeys(row["target"] for row in rows))[:2]
-    columns = list(dict.fromkeys((row["question"], row["shape"]) for row in rows))[:5]
-    heads = "".join(f"{_label(column)[:10]:>{6 * len(targets) + 1}}" for column in columns)
-    goals = "".join(" " + "".join(f"{percent(goal):>6}" for goal in targets) for _ in columns)
-    lines = [f"  Required per group      {heads}", f"{'':26}{goals}".rstrip()]
+    columns = list(dict.fromkeys((row["question"], row["shape"]) for row in rows))
+    targets = list(dict.fromkeys(row["target"] for row in rows))[: 2 if len(columns) < 4 else 1]
+    heads = "".join(f"{_label(column)[:9]:>{6 * len(targets) + 1}}" for column in columns)
+    if len(targets) == 1:
+        # One narrow column each: room for six of them.
+        heads = "".join(f"{_label(column)[:9]:>10}" for column in columns)
+    size = 6 if len(targets) > 1 else 9
+    goals = "".join(" " + "".join(f"{percent(goal):>{size}}" for goal in targets) for _ in columns)
+    if len(targets) > 1:
+        lines = [f"  Required per group{'':7}{heads}", f"{'':25}{goals}".rstrip()]
+    else:
+        lines = [f"  For {percent(targets[0]):<13}{heads}"]
     for name in dict.fromkeys(row["truth"] for row in rows):
         share = 0.25 if name == "discounted" else 0.0
         cells = ""
@@ -129,9 +141,9 @@ def _required(document: Mapping[str, Any]) -> list[str]:
                 row = next((row for row in rows if row["truth"] == name and row["target"] == goal
                             and row["shrink"] == share
                             and (row["question"], row["shape"]) == column), None)  # fmt: skip
-                cells += f"{_size(row):>6}"
-        label = _NAMES[name][:25]
-        lines.append(f"  {label:<24}{cells}".rstrip())
+                cells += f"{_size(row):>{size}}"
+        label = _NAMES[name] if len(targets) > 1 else _BRIEF.get(name, _NAMES[name])
+        lines.append(f"  {label:<{23 if len(targets) > 1 else 17}}{cells}".rstrip())
     return lines
 
 
@@ -140,8 +152,14 @@ def _by_day(document: Mapping[str, Any]) -> list[str]:
     if not rows:
         return []
     goal = percent(rows[0]["target"])
+    if len({row["question"] for row in rows}) > 2:
+        rows = [row for row in rows if row["truth"] != "pooled"]
     days = [day for day in _SHOWN_DAYS if any(row["day"] == day for row in rows)]
-    lines = ["", f"  Per group for {goal}, by day{'':12}" + "".join(f"{day:>5}" for day in days)]
+    complete = "" if document["scenario"]["dropout"] == 0.0 else " (complete)"
+    lines = [
+        "",
+        f"  Per group for {goal}, by day{complete:<12}" + "".join(f"{day:>5}" for day in days),
+    ]
     words = {"decay": "decay shown by", "residual": "effect left on", "gone": "gone on"}
     for question, name in dict.fromkeys((row["question"], row["truth"]) for row in rows):
         own = {row["day"]: row for row in rows

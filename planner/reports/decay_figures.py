@@ -88,7 +88,7 @@ def sizes_figure(result: Result) -> Figure:
     """Chance that each question is answered, against n per group."""
     from matplotlib.ticker import PercentFormatter
 
-    rows = [row for row in result.performance if row["measure"] == "success" and row["n"] <= 100]
+    rows = [row for row in result.performance if row["measure"] == "success" and row["n"] <= 60]
     names = list(dict.fromkeys((row["question"], row["shape"]) for row in rows))
     truths = [name for name in ("pooled", "new-lab", "given")
               if any(row["truth"] == name for row in rows)]  # fmt: skip

@@ -27,7 +27,7 @@ DECAY_WORDS = {
     "session": "a day on which all animals are measured",
 }
 SHORT = {
-    "decay": "decay", "residual": "residual effect", "half-life": "half-life", "gone": "gone",
+    "decay": "decay", "residual": "residual", "half-life": "half-life", "gone": "gone",
     "shape": "shape",
 }  # fmt: skip
 DECAY_DEFAULTS = {

@@ -21,7 +21,7 @@ def search_headline(facts: Mapping[str, Any]) -> str:
     """What was searched."""
     design = facts["design"]
     return (
-        f"Which days, and how many animals? {facts['sets']} sets of days, correlation "
+        f"Which days, and how many animals? Of {facts['sets']} sets of days. Correlation "
         f"{design.rho:g} over a week ({design.covariance}). {source_words(facts['truth'])}"
     )
 
@@ -29,18 +29,18 @@ def search_headline(facts: Mapping[str, Any]) -> str:
 def search_answer(facts: Mapping[str, Any]) -> str:
     """The answer of --optimize."""
     chosen, goal = facts["chosen"], facts["asked"].targets[0]
-    lab = NEW_LAB[facts["robust"]].rstrip(",")
+    lab = NEW_LAB[facts["robust"]]
     if chosen is None:
         return (
-            f"No set of these days gives {lab} a {percent(goal)} chance to answer the question: "
+            f"No set of these days gives {lab} a chance of {percent(goal)} to answer the question: "
             "allow later days (--days) or more sessions (--sessions)."
         )
     what = does({"question": facts["question"], "shape": "linear or plateau"}, facts["design"])
     what = what.replace(f"day {facts['design'].times[-1]:g}", f"day {chosen['times'][-1]:g}")
     sentences = [
         f"Measure on {days_words(chosen['times'])}, {chosen['n']} per group "
-        f"({chosen['animals']} animals): {lab} then has {percent(chosen['confirmed'])} "
-        f"(simulated afresh) to {what}."
+        f"({chosen['animals']} animals): {lab} then has a chance of "
+        f"{percent(chosen['confirmed'])} (simulated afresh) to {what}."
     ]
     fewer = [row for row in facts["frontier"] if row["on_frontier"] and row is not chosen]
     if fewer:
@@ -102,20 +102,20 @@ def search_page(result: Result) -> str:
     rows = document["frontier"]
     others = [name for name in ("n_new_lab", "n_pooled") if rows and name in rows[0]]
     heads = {"n_new_lab": "new lab", "n_pooled": "average"}
-    head = "".join(f"{heads[name]:>9}" for name in others)
-    lines.append(f"  sessions  days{'':22}  n [95%]       animals  afresh{head}   weekly")
+    head = "".join(f"{heads[name]:>8}" for name in others)
+    lines.append(f"  ses.  {'days':<18}  n [95%]      animals afresh{head} weekly")
     for row in rows:
-        days = ", ".join(f"{day:g}" for day in row["times"])
+        days = ",".join(f"{day:g}" for day in row["times"])
         mark = "*" if row["on_frontier"] else " "
         interval = "" if row["ci_lb"] is None else f" [{row['ci_lb']}, {row['ci_ub'] or '?'}]"
         size = "never" if row["n"] is None else f"{row['n']}{interval}"
         again = "" if row["confirmed"] is None else percent(row["confirmed"])
-        cells = "".join(f"{row[name] or 'never':>9}" for name in others)
+        cells = "".join(f"{row[name] or 'never':>8}" for name in others)
         plain = row["weekly_n"] if row["weekly_n"] is not None else "never"
         plain = "" if row["weekly_times"] is None else plain
-        lines.append(f"{mark} {row['sessions']:>8}  {days:<26}  {size:<14}{row['animals'] or '':>7}"
-                     f"{again:>8}{cells}{plain:>9}")  # fmt: skip
-    lines.append("  * fewest animals for so few sessions; n per group; weekly: days 0, 7, 14, ...")
+        line = f"{mark} {row['sessions']:>4}  {days:<18}  {size:<12}{row['animals'] or '':>8}"
+        lines.append(f"{line}{again:>7}{cells}{plain:>7}".rstrip())
+    lines.append("  * fewest animals for so few sessions (ses.); n per group; weekly: 0, 7, ...")
     close = [row for row in rows if row["next_best"]]
     if close:
         texts = []

@@ -66,8 +66,24 @@ def decay_headline(facts: Mapping[str, Any]) -> str:
         "cohorts": f"separate animals on {days_words(design.times)}",
     }
     layout = how["cohorts" if design.layout == "cohorts" else "contrast"]
-    return f"Decay after treatment, treated against control: {layout}. " + source_words(
-        facts["truth"]
+    unit = _in_unit(facts)
+    return (
+        f"Decay after treatment, treated against control: {layout}. "
+        f"{source_words(facts['truth'])}{unit}"
+    )
+
+
+def _in_unit(facts: Mapping[str, Any]) -> str:
+    scenario = facts["scenario"]
+    if scenario["sd"] is None:
+        return ""
+    unit = scenario["unit"] or "units of the outcome"
+    rows = {row["day"]: row["average"] for row in facts["curve"]}
+    last = max((day for day in rows if day <= facts["design"].times[-1]), default=0.0)
+    first, left = (f"{scenario['sd'] * rows[day]:.3g}" for day in (0.0, last))
+    return (
+        f" With an SD of {scenario['sd']:g} {unit} that is {first} {unit} at the end and {left} on "
+        f"day {last:g}."
     )
 
 
@@ -135,11 +151,12 @@ def _early_decay(facts: Mapping[str, Any]) -> str:
     rows = [row for row in facts["by_day"] if row["question"] == "decay"
             and row["truth"] in (facts["asked"].plan_for, "new-lab", "given")
             and row["n"] is not None]  # fmt: skip
-    costly = [row for row in rows if row["n"] > 4]
-    if not costly:
+    shown = [row for row in rows if row["n"] > 4 and row["day"] in (1, 3, 7)]
+    if not shown:
         return ""
-    row = costly[-1]
-    return f" By day {row['day']} it takes {row['n']}."
+    parts = [f"by day {row['day']} it takes {row['n']}" for row in shown]
+    text = ", ".join(parts)
+    return f" {text[0].upper()}{text[1:]}."
 
 
 def _days_left(row: Mapping[str, Any], facts: Mapping[str, Any]) -> str:

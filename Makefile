@@ -50,7 +50,7 @@ save = $(BIN)/planner $(2) --force --quiet --out results/$(1) > results/$(1).txt
 
 results: $(VENV)/.installed
 	set -e; for analysis in $(ANALYSES); do \
-	    for command in calibrate power meta; do \
+	    for command in calibrate power meta bias; do \
 	        $(call save,$$command-$$analysis,$$command --analysis $$analysis); \
 	    done; \
 	    $(call save,update-$$analysis,meta --analysis $$analysis --update); \

@@ -1,7 +1,8 @@
 """Simulation of experiments and of meta-analyses: numbers in, numbers out.
 
 Files in reading order: types, kernels, streams, tables, chi, effects, experiments, exact; names,
-pooling, inference, subgroups, robust; syntheses, known, clustered, conditioning, posterior; smallstudy_names, student, smallstudy,
-selection_models, corrections, smallstudy_inference, selection, selection_shares, selection_tally,
-conditioning_selected; performance, engine, search; then the fast versions in lanes/.
+pooling, inference, subgroups, robust; syntheses, known, clustered, conditioning, posterior;
+smallstudy_names, student, smallstudy, selection_models, corrections, smallstudy_inference,
+selection, selection_shares, selection_tally, conditioning_selected; performance, engine, search;
+then the fast versions in lanes/.
 """

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from planner.decay_designs import DecayDesign, Truths
+from planner.long_runs import run_kept
 from planner.results import performance_row
 
 if TYPE_CHECKING:
@@ -119,10 +120,10 @@ class Answers:
         self, question: str, truth: Truths, sizes: Sequence[int], reps: int
     ) -> np.ndarray:
         from sims.chi import inverse_sd_tables
-        from sims.engine import run_tally
         from sims.lanes.decay import N_SUMS
         from sims.lanes.decay_contrasts import tally_contrasts
         from sims.streams import scenario_key
+        from sims.tally import KernelTally
 
         tests = [self.design.contrast_test(question, n) for n in sizes]
         if self.design.response_cv > 0.0:
@@ -130,14 +131,13 @@ class Answers:
         else:
             dfs = [test.df for test in tests]
         rows, tables = np.array(tests, dtype=float), inverse_sd_tables(np.array(dfs))
-        gains, key, word = self.gains(question, truth), scenario_key("decay"), np.uint64(self.seed)
         delta0, tau = np.array(truth.delta0, dtype=float), np.array(truth.tau, dtype=float)
-
-        def tally(first: int, count: int, out: np.ndarray) -> None:
-            tally_contrasts(word, key, first, count, delta0, tau, gains, rows, tables, out)
-
+        tally = KernelTally(
+            tally_contrasts, self.seed, scenario_key("decay"), delta0, tau,
+            self.gains(question, truth), rows, tables,
+        )  # fmt: skip
         out = np.zeros((len(sizes), N_SUMS))
-        out[:, :3] = run_tally(tally, reps, (len(sizes), 3), self.jobs)
+        out[:, :3] = run_kept(tally, reps, (len(sizes), 3), self.jobs)
         return out
 
     def _trials(self, question: str, truth: Truths, sizes: Sequence[int], reps: int) -> np.ndarray:
@@ -153,7 +153,7 @@ class Answers:
             curve(self.design.times, truth.half_life, truth.shape),
         )  # fmt: skip
         sums = run_trials(
-            trial, numbers, groups[order], criticals, reps, self.seed, "decay", self.jobs
+            trial, numbers, groups[order], criticals, reps, self.seed, "decay", self.jobs, run_kept
         )
         return np.asarray(sums[np.argsort(order)])
 

@@ -218,6 +218,7 @@ def _simulate(
 
     Every run has the same random numbers: strengths differ by what they are, not by chance.
     """
+    from planner.long_runs import run_kept
     from sims.engine import default_jobs
     from sims.selection_tally import bias_sums, make_analyses
 
@@ -233,7 +234,7 @@ def _simulate(
             exact = share if mean == mu else exact
             sums.append(bias_sums(
                 cell.studies, built, np.array([mean]), np.array([tau]), cap, analyses, reps, seed,
-                "small-study", jobs,
+                "small-study", jobs, run_kept,
             ))  # fmt: skip
         found.append((cell, sums[0], sums[1], exact))
         if progress is not None:

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.special import fdtri, ndtri, stdtrit
 
 from sims.decay import half_life_grid
-from sims.engine import map_ordered
+from sims.engine import Runner, run_tally
 from sims.lanes.decay import (
     ANALYSES,
     N_SUMS,
@@ -20,9 +20,9 @@ from sims.longitudinal import covariance
 from sims.longitudinal_reml import AR1, CS
 from sims.streams import scenario_key
 from sims.tables import fit_table
+from sims.tally import KernelTally
 
 _CHUNK = 500
-_WORTH_THREADS = 50_000  # replicates times sizes
 _LARGEST_F = 1e12  # in place of a critical value that does not exist
 
 
@@ -145,6 +145,14 @@ def _table(function) -> np.ndarray:
     return fit_table(function, 0.0, 1.0, TABLE_INTERVALS)
 
 
+def add_trials(
+    seed, scenario, first, count, truths, trial, sizes, criticals, out
+) -> None:  # fmt: skip
+    """Add the sums of replicates first..first+count-1 to `out`, by the kernel that trials need."""
+    kernel = tally_fitted_trials if trial.analysis == ANALYSES["reml"] else tally_trials
+    kernel(seed, scenario, first, count, truths, trial, sizes, criticals, new_memory(trial), out)
+
+
 def run_trials(
     trial: Trial,
     truths: Truths,
@@ -154,27 +162,12 @@ def run_trials(
     seed: int,
     scenario: str,
     jobs: int = 1,
+    run: Runner = run_tally,
 ) -> np.ndarray:
     """Sums (sizes, N_SUMS) over n_sim replicates, see `sims.lanes.decay.SUMS`."""
-    word, key = np.uint64(seed), scenario_key(scenario)
     sizes = np.ascontiguousarray(sizes, dtype=np.int64)
     # One layout of every array, so that kernels are compiled once.
     truths = Truths(*(np.array(x, dtype=float, order="C") for x in truths))
-
-    kernel = tally_fitted_trials if trial.analysis == ANALYSES["reml"] else tally_trials
-
-    def tally(first: int, count: int, out: np.ndarray) -> None:
-        kernel(word, key, first, count, truths, trial, sizes, criticals, new_memory(trial), out)
-
-    def run(first: int) -> np.ndarray:
-        out = np.zeros((len(sizes), N_SUMS))
-        tally(first, min(_CHUNK, n_sim - first), out)
-        return out
-
-    # A replicate takes a thousand times as long as drawing two normals: chunks are small, and
-    # added up in the order of their numbers, so that workers change nothing.
-    few = n_sim * len(sizes) < _WORTH_THREADS
-    total = np.zeros((len(sizes), N_SUMS))
-    for sums in map_ordered(run, range(0, n_sim, _CHUNK), 1 if few else jobs):
-        total += sums
-    return total
+    tally = KernelTally(add_trials, seed, scenario_key(scenario), truths, trial, sizes, criticals)
+    # A replicate takes a thousand times as long as drawing two normals: chunks are small.
+    return run(tally, n_sim, (len(sizes), N_SUMS), jobs, chunk=_CHUNK, chunks_per_task=1)

@@ -24,6 +24,8 @@ _WORTH_IMPORTING, _WORTH_STARTING = 0.4, 0.1
 # Adds the sums of replicates first..first+count-1 to an array: (first, count, out) -> None.
 Tally = Callable[[int, int, np.ndarray], None]
 Progress = Callable[[int], None]
+# Runs a tally as `run_tally` does: (tally, n_sim, shape, jobs, **cut) -> sums.
+Runner = Callable[..., np.ndarray]
 
 
 class Keeper(Protocol):

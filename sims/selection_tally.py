@@ -10,12 +10,13 @@ from typing import NamedTuple
 import numpy as np
 
 from sims.corrections import T_BASED, correct_many
-from sims.engine import map_ordered
+from sims.engine import Runner, run_tally
 from sims.names import ESTIMATORS
 from sims.selection import Mechanism, published_syntheses
 from sims.smallstudy import detect_many, kendall_pvals
 from sims.smallstudy_names import CORRECTIONS, DETECTORS
 from sims.streams import scenario_key
+from sims.tally import KernelTally
 from sims.types import Studies
 
 BLOCK = 500
@@ -85,11 +86,15 @@ def draw_published(
 
     Studies run are negative where a synthesis was given up; its studies mean nothing.
     """
+    key = scenario_key(scenario)
+    return _drawn(studies, mechanism, mu, tau, cap, n_sim, np.uint64(seed), key, first)
+
+
+def _drawn(studies, mechanism, mu, tau, cap, n_sim, seed, scenario, first):
     shape = (n_sim, len(studies.fixed))
     yi, vi, ni, run = np.ones(shape), np.ones(shape), np.ones(shape), np.empty((n_sim, 2))
     published_syntheses(
-        np.uint64(seed), scenario_key(scenario), first, mu, tau, studies, mechanism, cap,
-        yi, vi, ni, run,
+        seed, scenario, first, mu, tau, studies, mechanism, cap, yi, vi, ni, run
     )  # fmt: skip
     return yi, vi, ni, run[:, 0], mu[run[:, 1].astype(int)]
 
@@ -105,18 +110,21 @@ def bias_sums(
     seed: int,
     scenario: str,
     jobs: int = 1,
+    run: Runner = run_tally,
 ) -> BiasSums:
     """Sums of n_sim replicates; (J,) truths mu, tau are equally likely. jobs changes nothing."""
-
-    def run(first: int) -> np.ndarray:
-        count = min(BLOCK, n_sim - first)
-        drawn = draw_published(studies, mechanism, mu, tau, cap, count, seed, scenario, first)
-        return _add_up(drawn, analyses)
-
-    total = np.zeros(n_sums(analyses))
-    for sums in map_ordered(run, range(0, n_sim, BLOCK), jobs):
-        total += sums
+    tally = KernelTally(
+        add_syntheses, seed, scenario_key(scenario), studies, mechanism, mu, tau, cap, analyses
+    )
+    total = run(tally, n_sim, (n_sums(analyses),), jobs, chunk=BLOCK, chunks_per_task=1)
     return _named(total, analyses)
+
+
+def add_syntheses(
+    seed, scenario, first, count, studies, mechanism, mu, tau, cap, analyses, out
+) -> None:  # fmt: skip
+    """Add the sums of replicates first..first+count-1 to `out`."""
+    out += _add_up(_drawn(studies, mechanism, mu, tau, cap, count, seed, scenario, first), analyses)
 
 
 def n_sums(analyses: Analyses) -> int:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from planner.commands.common import (
+    Backend,
     Cluster,
     Evidence,
     Force,
@@ -22,6 +23,7 @@ from planner.commands.common import (
     Quiet,
     Readings,
     Scenario,
+    Scheduler,
     Seed,
     Share,
     Tau,
@@ -79,12 +81,15 @@ def bias(
     mcse: Mcse = None,
     seed: Seed = 1,
     jobs: Jobs = None,
+    backend: Backend = "threads",
+    scheduler: Scheduler = None,
     json: Json = False,
     out: Out = None,
     scenario: Scenario = None,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
+    from planner.backends import running_on
     from planner.errors import InputError
     from planner.options import parse_range
     from planner.reports.bias import bias_page
@@ -110,7 +115,7 @@ def bias(
         for name in ("k", "n")
         if given[name] is not None
     }
-    with Progress(quiet) as progress:
+    with Progress(quiet) as progress, running_on(given["backend"], given["scheduler"]):
         result = run(found, progress=progress, **common)
     asked = {"evidence": None if file is None else str(file), "reading": given["reading"] or []}
     result = replace(result, scenario={**result.scenario, **asked})

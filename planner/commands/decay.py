@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from planner.commands.common import (
+    Backend,
     Cluster,
     Force,
     Jobs,
@@ -17,6 +18,7 @@ from planner.commands.common import (
     Progress,
     Quiet,
     Scenario,
+    Scheduler,
     Seed,
     Targets,
     Tau,
@@ -129,12 +131,15 @@ def decay(
     mcse: Mcse = None,
     seed: Seed = 1,
     jobs: Jobs = None,
+    backend: Backend = "threads",
+    scheduler: Scheduler = None,
     json: Json = False,
     out: Out = None,
     scenario: Scenario = None,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
+    from planner.backends import running_on
     from planner.decay_designs import parse_days
     from planner.decay_plans import decay as run
     from planner.options import parse_allocation, parse_sizes
@@ -150,7 +155,7 @@ def decay(
             "optimize", "sessions", "show_truth", "reps", "mcse", "seed", "jobs",
         )
     }  # fmt: skip
-    with Progress(quiet) as progress:
+    with Progress(quiet) as progress, running_on(given["backend"], given["scheduler"]):
         result = run(
             given["analysis"],
             evidence=given["evidence"],

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from planner.commands.common import (
+    Backend,
     Cluster,
     Evidence,
     Force,
@@ -19,6 +20,7 @@ from planner.commands.common import (
     Quiet,
     Readings,
     Scenario,
+    Scheduler,
     Seed,
     Targets,
     find_analysis,
@@ -74,12 +76,15 @@ def plan(
     mcse: Mcse = None,
     seed: Seed = 1,
     jobs: Jobs = None,
+    backend: Backend = "threads",
+    scheduler: Scheduler = None,
     json: Json = False,
     out: Annotated[Path | None, option("--out", "Folder to write [plan-NAME].")] = None,
     scenario: Scenario = None,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
+    from planner.backends import running_on
     from planner.errors import InputError
     from planner.options import parse_allocation
     from planner.plans import plan as make_plan
@@ -95,7 +100,7 @@ def plan(
     if folder is not None and not force and (folder / "plan.html").exists():
         # Before minutes of work, not after.
         raise InputError(f"{folder / 'plan.html'} exists; use --force to replace it")
-    with Progress(quiet) as progress:
+    with Progress(quiet) as progress, running_on(given["backend"], given["scheduler"]):
         result = make_plan(
             found,
             target=given["target"] or DEFAULT_TARGETS,

@@ -1,8 +1,8 @@
-"""What other commands say about the evidence of a plan: could it be publication bias."""
+"""What other commands say about a plan: could it be publication bias, and when to test."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,6 +14,8 @@ WEIGHTS = (0.5, 0.2)
 DETECTORS = ("egger-n", "egger-se")
 CORRECTIONS = ("trimfill", "pet-peese", "sel3")
 REPS = 2000
+DECAY_QUESTIONS = ("decay", "residual")
+DECAY_REPS = 5000  # where a chance of the decay has no exact value
 
 
 def bias_result(
@@ -55,3 +57,65 @@ def bias_rows(result: Result) -> list[dict[str, Any]]:
         }
         for weight in weights
     ]  # fmt: skip
+
+
+def decay_result(
+    analysis: Analysis, asked: Mapping[str, Any], options: Mapping[str, Any],
+    progress: Callable[[str, int, int], None] | None,
+) -> Result | None:  # fmt: skip
+    """`planner decay` where the catalogue has effects both during and after treatment.
+
+    Parameters
+    ----------
+    asked : file and readings of the evidence
+    options : of `planner.decay`, as the plan has them
+    """
+    from planner.decay_plans import decay
+    from planner.decay_truth import AFTER, DURING
+    from planner.published import catalogue_review
+
+    base, slash, subset = analysis.name.partition("/")
+    own = catalogue_review().analyses
+    if asked["evidence"] is not None or base not in (AFTER, DURING) or analysis.data is not None:
+        return None
+    after, during = AFTER + slash + subset, DURING + slash + subset
+    if analysis.name not in own or own[analysis.name].title != analysis.title:
+        return None
+    if after not in own or during not in own:
+        return None
+    return decay(
+        after, question=DECAY_QUESTIONS, reading=list(asked["reading"]) or "text",
+        reps=DECAY_REPS, progress=progress, **options,
+    )  # fmt: skip
+
+
+def decay_parts(result: Result | None) -> dict[str, Any] | None:
+    """What a plan shows of `planner decay`: half-lives by reading, and sizes by day."""
+    if result is None:
+        return None
+    truth, rows = result.truth, result.extra["by_day"]
+    days = sorted({row["day"] for row in rows})
+    needed = {(row["question"], row["truth"], row["day"]): row["n"] for row in rows}
+    truths = list(dict.fromkeys(row["truth"] for row in rows))
+    kept = ("reading", "half_life", "half_life_lb", "half_life_ub", "share_gone",
+            "share_no_decay", "I2_predicted")  # fmt: skip
+    changes = [row for row in result.extra["sensitivity"] if row["n"] is not None]
+    by_reading = {row["value"]: row["n"] for row in changes if row["what"] == "reading"}
+    times = str(result.scenario["times"])
+    return {
+        "answer": result.answer, "target": rows[0]["target"] if rows else None,
+        "times": times, "last": float(times.split(",")[-1]),
+        "question": changes[0]["question"] if changes else None,
+        "I2_published": truth["I2_published"],
+        "readings": [
+            {**{name: row[name] for name in kept}, "n": by_reading.get(row["reading"])}
+            for row in truth["readings"]
+        ],
+        "by_day": [
+            {"day": day, **{question: {one: needed.get((question, one, day)) for one in truths}
+                            for question in DECAY_QUESTIONS}}
+            for day in days
+        ],
+        "changes": [{name: row[name] for name in ("what", "value", "n")}
+                    for row in changes if row["what"] != "reading"],
+    }  # fmt: skip

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from planner.questions import Questions, Truth
+from planner.selected_calibration import reads_se_as_sd
 
 if TYPE_CHECKING:
     from planner.calibration import Calibration
@@ -31,6 +32,7 @@ class Planned:
     calibration: Calibration
     design: Design
     truth: Truth
+    sceptical: Truth
     n: int
     target: float
     seed: int
@@ -85,10 +87,10 @@ def sensitivity(
         planned.row("published effects too large", "by half of the published", lab(
             0.5 * mu, tau)),
     ]  # fmt: skip
-    if mu > 3.0:
-        as_sd = mu / planned.analysis.sizes.median**0.5
-        rows.append(planned.row("standard errors read as SDs", "the effect without that error",
-                                lab(as_sd, 0.0)))  # fmt: skip
+    sceptical = "by selection: P > 0.05 published once in five"
+    if reads_se_as_sd(mu):
+        sceptical = "standard errors were read as SDs"
+    rows.append(planned.row("published effects too large", sceptical, planned.sceptical))
     rows += _of_the_outcome(planned) + _of_the_test(planned) + _of_the_animals(planned)
     return rows + _of_the_evidence(planned, review, progress)
 

@@ -14,8 +14,9 @@ from planner.plan_designs import SIZES, Sizes, curve, designs, neighbours
 from planner.plan_evidence import contradictions, coverage, printed_numbers
 from planner.plan_parts import FILLS, Parts
 from planner.plan_sensitivity import N_MATCH, Planned, review_of, sensitivity, tornado
-from planner.questions import DISCOUNT, Questions, Truth
+from planner.questions import Questions, Truth
 from planner.results import Result, provenance
+from planner.selected_calibration import discounted
 from planner.two_arm import DEFAULT_TARGETS, power
 
 if TYPE_CHECKING:
@@ -120,9 +121,11 @@ def plan(
     sizes = Sizes(base, design, plan_for, cage)
     found = designs(sizes, targets, budget)
     n = found[0]["n"] if found else None
+    sceptical = Truth.point("discounted", *discounted(analysis, calibration, jobs))
     varied = Planned(
         analysis=analysis, calibration=calibration, design=design,
-        truth=_planned_truth(plan_for, calibration), target=targets[0], seed=seed, jobs=jobs,
+        truth=_planned_truth(plan_for, calibration, sceptical), sceptical=sceptical,
+        target=targets[0], seed=seed, jobs=jobs,
         n=n or max(2, round(analysis.sizes.median)),
     )  # fmt: skip
     review = _review(asked, analysis)
@@ -141,13 +144,13 @@ def _check(budget: int | None, cage: int | None) -> None:
         raise InputError(f"--cage {cage}; accepted: 1 to 100 animals per cage")
 
 
-def _planned_truth(plan_for: str, calibration: Calibration) -> Truth:
+def _planned_truth(plan_for: str, calibration: Calibration, sceptical: Truth) -> Truth:
     mu, tau = calibration.mu, calibration.tau
     return {
         "pooled": Truth.point("pooled", mu, 0.0),
         "new-lab": Truth.point("new-lab", mu, tau),
         "assurance": Truth("assurance", calibration.draws_mu, calibration.draws_tau),
-        "discounted": Truth.point("discounted", mu * (1.0 - DISCOUNT), tau),
+        "discounted": sceptical,
     }[plan_for]
 
 
@@ -165,7 +168,7 @@ def _result(
     parts: Parts, varied: Planned, sizes: Sizes, review: Any, cage: int | None,
     asked: Mapping[str, Any], progress: Callable[[str, int, int], None] | None,
 ) -> Plan:  # fmt: skip
-    from planner.plan_companions import bias_result, bias_rows
+    from planner.plan_companions import bias_result, bias_rows, decay_parts, decay_result
     from planner.reports.plan_commands import commands
     from planner.reports.plan_figures import FIGURES
     from planner.reports.plan_reporting import ademp, arrive
@@ -173,6 +176,13 @@ def _result(
 
     analysis, calibration, base = parts.analysis, parts.calibration, parts.base
     bias = bias_result(analysis, calibration, varied.seed, varied.jobs, progress)
+    same = ("plan_for", "alpha", "sides", "treated", "attrition", "sesoi", "cluster", "seed")
+    decay = decay_result(
+        analysis, asked,
+        {**{name: base.scenario[name] for name in same}, "target": parts.targets,
+         "allocation": parts.design.allocation, "jobs": varied.jobs},
+        progress,
+    )  # fmt: skip
     scenario = {
         **base.scenario, **asked, "budget": parts.budget, "cage": cage,
     }  # fmt: skip
@@ -183,7 +193,7 @@ def _result(
         "title": analysis.title.rstrip("."), "review": analysis.review,
         "citation": analysis.citation, "analysis": analysis.name,
         "paragraphs": paragraphs(parts), "form": form(parts), "fills": FILLS,
-        "designs": list(parts.designs), "when": None,
+        "designs": list(parts.designs), "when": decay_parts(decay),
         "instead": _instead(parts, varied), "neighbours": list(parts.neighbours),
         "curve": curve(sizes), "planned_n": varied.n, "planned": bool(parts.designs),
         "sensitivity": list(parts.sensitivity), "tornado": tornado(parts.sensitivity),
@@ -191,7 +201,7 @@ def _result(
         "check": list(calibration.check), "coverage": coverage(analysis),
         "bias": {"answer": bias.answer, "rows": bias_rows(bias), "n_sim": bias.scenario["reps"]},
         "arrive": arrive(parts), "ademp": ademp(parts, N_MATCH),
-        "commands": commands(base, bias, scenario),
+        "commands": commands(base, bias, decay, scenario),
     }  # fmt: skip
     return Plan(
         command="plan",
@@ -204,7 +214,9 @@ def _result(
         recommended=base.recommended,
         provenance=provenance(varied.seed, evidence=analysis.digest),
         extra=extra,
-        figures=FIGURES,
+        figures={
+            name: draw for name, draw in FIGURES.items() if name != "decay" or decay is not None
+        },
     )
 
 

@@ -25,6 +25,7 @@ def _few_reviews() -> Any:
     """Fewer simulated reviews than a plan has: what is tested here is where they go."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("planner.plan_companions.REPS", 200)
+        patch.setattr("planner.plan_companions.DECAY_REPS", 200)
         patch.setattr("planner.plan_sensitivity.N_MATCH", 1 << 12)
         yield
 

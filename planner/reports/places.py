@@ -112,3 +112,8 @@ def fillable(text: str) -> Markup:
 def value(place: Place) -> Any:
     """The bare value, for a template's conditions."""
     return place._value
+
+
+def key(place: Place) -> str:
+    """The name under which a value stands."""
+    return place._path.rsplit("/", 1)[1]

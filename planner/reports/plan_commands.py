@@ -9,7 +9,9 @@ from planner.reports.terminal import command_line
 from planner.results import Result
 
 
-def commands(base: Result, bias: Result, scenario: Mapping[str, Any]) -> list[dict[str, str]]:
+def commands(
+    base: Result, bias: Result, decay: Result | None, scenario: Mapping[str, Any]
+) -> list[dict[str, str]]:
     """What to type, and what it gives."""
     asked = {name: scenario[name] for name in ("evidence", "reading")}
 
@@ -17,7 +19,7 @@ def commands(base: Result, bias: Result, scenario: Mapping[str, Any]) -> list[di
         return command_line({"command": command, "scenario": {**values, **asked}})
 
     evidence = {name: scenario[name] for name in ("analysis", "evidence", "reading")}
-    return [
+    found = [
         {"gives": "this page", "line": line("plan", scenario)},
         {"gives": "chances and required sizes", "line": line("power", base.scenario)},
         {"gives": "the truth that is planned from, and whether it gives the article back",
@@ -25,6 +27,10 @@ def commands(base: Result, bias: Result, scenario: Mapping[str, Any]) -> list[di
         {"gives": "what selection would do", "line": line("bias", bias.scenario)},
         {"gives": "the published numbers and their readings", "line": _evidence(scenario)},
     ]  # fmt: skip
+    if decay is not None:
+        typed = command_line({"command": "decay", "scenario": decay.scenario})
+        found.insert(3, {"gives": "when to test", "line": typed})
+    return found
 
 
 def _evidence(scenario: Mapping[str, Any]) -> str:

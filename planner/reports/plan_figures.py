@@ -128,4 +128,31 @@ def plan_bias(result: Result) -> Figure:
     return figure
 
 
-FIGURES = {"curve": plan_curve, "tornado": plan_tornado, "check": plan_check, "bias": plan_bias}
+def plan_decay(result: Result) -> Figure:
+    """Required n against the day by which a decay is shown, or on which an effect is left."""
+    from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
+
+    rows = result.extra["when"]["by_day"]
+    figure: Figure
+    figure, axes = new_figure(height=3.0)
+    says = {"decay": "decay shown by the day", "residual": "effect left on the day"}
+    for i, question in enumerate(says):
+        for j, truth in enumerate(rows[0][question]):
+            points = [(row["day"], row[question][truth]) for row in rows]
+            kept = [(day, n) for day, n in points if n is not None]
+            axes.plot([day for day, _ in kept], [n for _, n in kept], color=COLOURS[i],
+                      linestyle=DASHES[j], marker="o", markersize=3.5,
+                      label=f"{says[question]}, {NAMES[truth]}")  # fmt: skip
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(FixedLocator([2, 5, 10, 20, 50, 100, 200, 500, 1000]))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(ScalarFormatter())
+    axes.set(xlabel="days after the end of treatment", ylabel="animals per group")
+    axes.legend(fontsize=8, loc="upper center")
+    return figure
+
+
+FIGURES = {
+    "curve": plan_curve, "tornado": plan_tornado, "check": plan_check, "bias": plan_bias,
+    "decay": plan_decay,
+}  # fmt: skip

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from planner.plan_parts import FILLS
 from planner.reports.inline_svg import inline_svg, plot_area
 from planner.reports.measures import MEASURES, OTHER_WORDS, TRUTHS
-from planner.reports.places import Place, number, value, words
+from planner.reports.places import Place, key, number, value, words
 from planner.reports.plan_words import ROLES
 
 if TYPE_CHECKING:
@@ -28,6 +28,14 @@ _SEEN = {
     "decay": "Animals per group that show the effect that is left, by day after treatment.",
 }  # fmt: skip
 
+_ASSUMPTIONS = {
+    "rho": "correlation of an animal's measurements a week apart",
+    "covariance": "correlation: the same at every lag, or falling",
+    "dropout": "share lost on the way, and how",
+    "response_cv": "variation of the animals' own effects",
+    "layout": "the same animals every day, or others",
+}
+
 
 def plan_html(plan: Plan) -> str:
     """The page of a plan; every number in it is one of `plan.document()`."""
@@ -35,7 +43,7 @@ def plan_html(plan: Plan) -> str:
         loader=PackageLoader("planner.reports"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters |= {"num": number, "words": words, "value": value}
+    environment.filters |= {"num": number, "words": words, "value": value, "key": key}
     document = plan.document()
     drawn = {name: draw(plan) for name, draw in plan.figures.items()}
     explore = {
@@ -50,7 +58,7 @@ def plan_html(plan: Plan) -> str:
         doc=Place(document),
         figures={name: Markup(inline_svg(figure, name, _SEEN[name]))
                  for name, figure in drawn.items()},
-        explore=_embedded(explore), roles=ROLES, fills=FILLS,
+        explore=_embedded(explore), roles=ROLES, assumptions=_ASSUMPTIONS, fills=FILLS,
         words_of={**MEASURES, **TRUTHS, **OTHER_WORDS},
         style=_part(environment, "plan.css"), script=_part(environment, "plan.js"),
     )  # fmt: skip

@@ -145,7 +145,8 @@ def _lab(parts: Parts) -> str:
         "new-lab": "a laboratory whose true effect comes from this distribution",
         "assurance": "a laboratory from this distribution, averaged over what the review leaves "
                      "open about it",
-        "discounted": "a laboratory from this distribution, with a mean effect a quarter smaller",
+        "discounted": "a laboratory from the distribution left when the literature is "
+                      "discounted",
     }[parts.plan_for]  # fmt: skip
 
 

@@ -3,7 +3,7 @@
   var data = JSON.parse(document.getElementById("table").textContent);
   var rows = data.rows, area = data.area;
   var names = { "pooled": "an average laboratory", "new-lab": "a new laboratory",
-    "assurance": "not knowing the average", "discounted": "effects a quarter smaller" };
+    "assurance": "not knowing the average", "discounted": "the literature discounted" };
   function at(id) { return document.getElementById(id); }
   function percent(p) {
     if (p >= 0.995) { return p < 1 ? ">99%" : "100%"; }

@@ -38,7 +38,7 @@ SHIPPED = "selected.json"
 # Sources that these truths depend on; a change in any of them makes them out of date.
 _SOURCES = (
     "streams", "tables", "chi", "effects", "syntheses", "student", "smallstudy_names", "selection",
-    "selection_shares", "conditioning_selected",
+    "selection_shares", "selection_pooling", "conditioning_selected",
 )  # fmt: skip
 
 
@@ -187,9 +187,9 @@ def _calculate(
         joint_quantiles,
         joint_selected,
         match_selected,
-        simulate_selected,
     )
     from sims.engine import default_jobs
+    from sims.selection_pooling import simulate_selected
     from sims.selection_shares import by_integral, unpublished_share
 
     jobs = default_jobs() if jobs is None else jobs

@@ -5,7 +5,6 @@ found by simulation; the joint distribution is that without selection, weighted:
 have the density f(y) w(p) / A, and A, the share published, depends on the truth.
 """
 
-import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -13,15 +12,12 @@ import numpy as np
 
 from sims.conditioning import I2, MU, QE, TAU2, Infeasible, Published
 from sims.engine import map_ordered
-from sims.kernels import entry
-from sims.pooling import dersimonian_laird
 from sims.posterior import log_likelihood_grid
-from sims.selection import Mechanism, publish_synthesis
-from sims.selection_shares import Unpublishable, attempts_cap, publication, share_published
-from sims.streams import draw_uniform, open_stream, scenario_key, stream_key
+from sims.selection import Mechanism
+from sims.selection_pooling import simulate_selected
+from sims.selection_shares import Unpublishable, publication, share_published
 from sims.types import Studies
 
-_CHUNK = 4096
 _MAX_ROUNDS = 40
 _MU_TOLERANCE = 3e-4  # of the median effect, in SDs times 1 + |g|
 _TAU_LIMIT = 60.0
@@ -40,53 +36,6 @@ class SelectedMatch(NamedTuple):
     mu_mcse: float
     tau_mcse: float
     n_sim: int
-
-
-@entry
-def pool_published(seed, scenario, first, mu, tau, studies, mechanism, cap, out):
-    """Pooled numbers (count, 5) of replicates first, first + 1, ...: mu, se, tau2, QE, I2.
-
-    NaN where a synthesis was given up. One uniform is drawn first, as everywhere.
-    """
-    key = stream_key(seed, scenario)
-    k = studies.fixed.shape[0]
-    yi, vi, ni = np.empty(k), np.empty(k), np.empty(k)
-    effects = np.zeros(studies.cluster.max() + 1)
-    for r in range(out.shape[0]):
-        _, state = draw_uniform(open_stream(key, np.uint64(first + r)))
-        _, ok, _ = publish_synthesis(state, mu, tau, studies, mechanism, cap, effects, yi, vi, ni)
-        pooled = dersimonian_laird(yi, vi)
-        for s in range(5):
-            out[r, s] = pooled[s] if ok == 1.0 else math.nan
-
-
-def simulate_selected(
-    studies: Studies,
-    mechanism: Mechanism,
-    mu: float,
-    tau: float,
-    n_sim: int,
-    seed: int,
-    scenario: str,
-    jobs: int = 1,
-) -> np.ndarray:
-    """Pooled numbers (n_sim, 5) of published syntheses; jobs changes nothing.
-
-    Raises
-    ------
-    Unpublishable : (nearly) nothing is published at this truth.
-    """
-    out = np.empty((n_sim, 5))
-    cap = attempts_cap(mechanism, studies, mu, tau)
-    key = scenario_key(scenario)
-
-    def run(first: int) -> None:
-        rows = out[first : first + _CHUNK]
-        pool_published(np.uint64(seed), key, first, mu, tau, studies, mechanism, cap, rows)
-
-    for _ in map_ordered(run, range(0, n_sim, _CHUNK), jobs):
-        pass
-    return out
 
 
 def match_selected(

@@ -8,11 +8,11 @@ from sims.conditioning_selected import (
     joint_quantiles,
     joint_selected,
     match_selected,
-    simulate_selected,
     study_sets,
 )
 from sims.pooling import dersimonian_laird
 from sims.selection import make_mechanism
+from sims.selection_pooling import simulate_selected
 from sims.selection_shares import attempts_cap
 from sims.selection_tally import draw_published
 from sims.syntheses import make_studies

@@ -21,13 +21,14 @@ from planner.synthesis_designs import (
     chosen,
     draw_plan,
     sizes_named,
+    vtype_of,
 )
 from planner.synthesis_runs import (
     check_source,
     review_rows,
     review_sums,
     review_truths,
-    success_counts,
+    success_chances,
 )
 from sims.names import ESTIMATORS, INTERVALS
 
@@ -55,7 +56,7 @@ def meta(
     interval: str | Iterable[str] = tuple(INTERVALS),
     cluster: str = "none",
     share: float | None = None,
-    vtype: str = "CMA",
+    vtype: str | None = None,
     alpha: float = 0.05,
     reps: int | None = None,
     mcse: float | None = None,
@@ -78,7 +79,7 @@ def meta(
         leaves open) or ``"discounted"``
     estimator, interval : names; the first of each is the one that the answer is about
     cluster, share : comparisons that depend, and the share of tau^2 between clusters
-    vtype : sampling variance of g, ``"CMA"``, ``"LS"`` or ``"UB"``
+    vtype : sampling variance of g, ``"CMA"``, ``"LS"`` or ``"UB"``; default that of the evidence
     alpha : two-sided level; reps or mcse, seed, jobs : of the simulation
 
     Returns
@@ -97,7 +98,7 @@ def meta(
     design = SynthesisDesign(
         estimators=chosen("estimator", estimator, ESTIMATORS),
         intervals=chosen("interval", interval, INTERVALS),
-        alpha=alpha, vtype=vtype,
+        alpha=alpha, vtype=vtype_of(analysis, vtype),
     )  # fmt: skip
     laws = _size_laws(analysis, n, sizes)
     calibration, truths = review_truths(
@@ -112,7 +113,7 @@ def meta(
 
     @cache
     def studies_of(law: int, count: int) -> Any:
-        return draw_plan(laws[law][1], count, vtype, labels, common)
+        return draw_plan(laws[law][1], count, design.vtype, labels, common)
 
     rows: list[dict[str, Any]] = []
     cells = [
@@ -122,7 +123,7 @@ def meta(
         studies = studies_of(law, count)
         sums = review_sums(named, studies, design, reps, seed, jobs)
         null = review_sums(named, studies, design, reps, seed, jobs, null=True)
-        rows += review_rows(sums, null, design, named, reps, k=count, n=laws[law][0])
+        rows += review_rows(sums, null, design, named, k=count, n=laws[law][0])
         if progress is not None:
             progress("syntheses", done + 1, len(cells))
     required = _required(
@@ -139,7 +140,7 @@ def meta(
         "sizes": sizes, "target": list(targets), "mu": mu, "tau": tau,
         "plan_for": None if mu is not None else plan_for,
         "estimator": ",".join(design.estimators), "interval": ",".join(design.intervals),
-        "cluster": cluster, "share": share, "vtype": vtype, "alpha": alpha, "reps": reps,
+        "cluster": cluster, "share": share, "vtype": design.vtype, "alpha": alpha, "reps": reps,
         "seed": seed,
     }  # fmt: skip
     from planner.reports.meta_figures import review_bias, review_chances
@@ -190,16 +191,14 @@ def _required(
     for truth in truths:
 
         @cache
-        def counts(k: int, truth: Truth = truth) -> np.ndarray:
-            return success_counts(truth, studies_of(k), design, reps, seed, jobs)
+        def chances(k: int, truth: Truth = truth) -> np.ndarray:
+            return success_chances(truth, studies_of(k), design, reps, seed, jobs)
 
         ceiling = float(np.mean(truth.mu > 0.0))
         for e, estimator in enumerate(design.estimators):
             for i, interval in enumerate(design.intervals):
                 for goal in targets:
-                    found, low, high = _smallest_k(
-                        partial(_share, counts, (e, i), reps), goal, ceiling, reps
-                    )
+                    found, low, high = _smallest_k(partial(_at, chances, e, i), goal, ceiling)
                     rows.append({
                         "target": goal, "truth": truth.name, "measure": "success", "shrink": 0.0,
                         "question": None, "n": None, "k": found, "estimator": estimator,
@@ -210,29 +209,30 @@ def _required(
     return rows
 
 
-def _share(counts: Callable[[int], np.ndarray], at: tuple[int, int], reps: int, k: int) -> float:
-    return float(counts(k)[at]) / reps
+def _at(chances: Callable[[int], np.ndarray], e: int, i: int, k: int) -> tuple[float, float]:
+    chance, mcse = chances(min(k, MOST_STUDIES))[:, e, i]
+    return float(chance), float(mcse)
 
 
 def _smallest_k(
-    success: Callable[[int], float], goal: float, ceiling: float, reps: int
+    success: Callable[[int], tuple[float, float]], goal: float, ceiling: float
 ) -> tuple[int | None, int | None, int | None]:
     """Fewest studies that reach a goal, and where it is reached within 1.96 MCSE.
 
-    The same random numbers serve every k.
+    success: chance and its MCSE at k. The same random numbers serve every k.
     """
     from sims.search import smallest_n
 
     def smallest(level: float, guess: int) -> int | None:
         if level >= ceiling:
             return None
-        return smallest_n(lambda k: success(min(k, MOST_STUDIES)), level, 2, guess)
+        return smallest_n(lambda k: success(k)[0], level, 2, guess)
 
     found = smallest(goal, 8)
     if found is None:
         return None, None, None
-    slack = 1.96 * (goal * (1.0 - goal) / reps) ** 0.5
-    return found, smallest(goal - slack, found), smallest(goal + slack, found)
+    slack = 1.96 * success(found)[1]
+    return found, smallest(max(1e-9, goal - slack), found), smallest(goal + slack, found)
 
 
 def _recommend(

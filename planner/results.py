@@ -38,6 +38,8 @@ def performance_row(measure: Mapping[str, Any], **design: Any) -> dict[str, Any]
 
 def plain(value: Any) -> Any:
     """A value as JSON knows it: numpy scalars become numbers, NaN and infinities null."""
+    if value is None or type(value) in (int, str, bool):
+        return value
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

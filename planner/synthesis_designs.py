@@ -82,6 +82,13 @@ class SynthesisDesign:
         return np.array(rows, dtype=float)
 
 
+def vtype_of(analysis: Analysis | None, vtype: str | None) -> str:
+    """The sampling variance asked for, else that of the evidence's own studies, else CMA's."""
+    if vtype is not None:
+        return vtype
+    return "CMA" if analysis is None or analysis.data is None else analysis.data.vtype
+
+
 def sizes_named(text: str, analysis: Analysis | None) -> Sizes:
     """Group sizes from ``"published"`` or a range such as ``"4:12"`` (uniform).
 

@@ -9,10 +9,9 @@ import numpy as np
 
 from planner.calibration import Calibration, calibrate
 from planner.errors import InputError, unknown
-from planner.long_runs import run_kept
 from planner.options import check_truth
+from planner.outer_draws import Found, group_measures, group_rows, run_groups
 from planner.questions import Truth
-from planner.results import performance_row
 from planner.selected_calibration import discounted
 
 if TYPE_CHECKING:
@@ -78,8 +77,8 @@ def review_sums(
     jobs: int | None,
     *,
     null: bool = False,
-) -> np.ndarray:
-    """Sums over simulated syntheses; with `null` at a mean effect of zero.
+) -> tuple[np.ndarray, list[int]]:
+    """Sums over simulated syntheses by group of truths; with `null` at a mean effect of zero.
 
     Every run uses the same random numbers, so that numbers of studies, sizes and truths differ
     by what they are and not by chance.
@@ -90,13 +89,16 @@ def review_sums(
 
     mu = np.zeros_like(truth.mu) if null else truth.mu
     critical, codes = design.critical(len(studies.fixed)), design.codes
-    tally = KernelTally(
-        tally_syntheses, seed, scenario_key("synthesis"), mu, truth.tau, studies, codes, critical
-    )
-    return run_kept(tally, reps, sums_shape(len(codes), len(critical)), jobs)
+
+    def tally(own: np.ndarray, words: tuple[object, ...]) -> KernelTally:
+        key = scenario_key("synthesis", *words)
+        arguments = (mu[own], truth.tau[own], studies, codes, critical)
+        return KernelTally(tally_syntheses, seed, key, *arguments)
+
+    return run_groups(tally, len(mu), reps, sums_shape(len(codes), len(critical)), jobs)
 
 
-def success_counts(
+def success_chances(
     truth: Truth,
     studies: Studies,
     design: SynthesisDesign,
@@ -104,10 +106,18 @@ def success_counts(
     seed: int,
     jobs: int | None,
 ) -> np.ndarray:
-    """How many of `reps` syntheses show a significant benefit, (estimators, intervals)."""
-    sums = review_sums(truth, studies, design, reps, seed, jobs)
-    _, by_interval = _named(sums, design)
-    return np.array([[own["benefit"] for own in row] for row in by_interval])
+    """Chance of a significant benefit and its MCSE, (2, estimators, intervals)."""
+    from sims.performance import proportion
+
+    sums, counts = review_sums(truth, studies, design, reps, seed, jobs)
+
+    def measures_of(own: np.ndarray, n_sim: int) -> Found:
+        _, each = _named(own, design)
+        return [(proportion("success", s["benefit"], n_sim), {}) for row in each for s in row]
+
+    found = [measure for measure, _ in group_measures(measures_of, sums, counts)]
+    shape = (len(design.estimators), len(design.intervals))
+    return np.array([[x.value for x in found], [x.mcse for x in found]]).reshape(2, *shape)
 
 
 def _named(
@@ -138,8 +148,8 @@ def update_sums(
     reps: int,
     seed: int,
     jobs: int | None,
-) -> np.ndarray:
-    """Sums over updates: m new studies of n animals per group join a set of published ones.
+) -> tuple[np.ndarray, list[int]]:
+    """Sums over updates, by group of sets: m new studies of n per group join a published set.
 
     sets: yi, vi (J, k), and mu, tau (J,) of the new studies.
     """
@@ -148,15 +158,16 @@ def update_sums(
     from sims.syntheses import make_studies
     from sims.tally import KernelTally
 
-    yi, vi, mu, tau = sets
-    k = yi.shape[1]
+    k = sets[0].shape[1]
     studies = make_studies(np.array([n]), np.array([1.0]), m, variance=design.vtype)
     critical = np.column_stack([design.critical(k + m), design.critical(k)[:, 1]])
     codes = design.codes
-    tally = KernelTally(
-        tally_updates, seed, scenario_key("update"), yi, vi, mu, tau, studies, codes, critical
-    )
-    return run_kept(tally, reps, sums_shape(len(codes), len(critical), True), jobs)
+
+    def tally(own: np.ndarray, words: tuple[object, ...]) -> KernelTally:
+        arguments = (*(part[own] for part in sets), studies, codes, critical)
+        return KernelTally(tally_updates, seed, scenario_key("update", *words), *arguments)
+
+    return run_groups(tally, len(sets[0]), reps, sums_shape(len(codes), len(critical), True), jobs)
 
 
 def update_replicates(
@@ -234,58 +245,74 @@ def _interval_measures(
 
 
 def review_rows(
+    sums: tuple[np.ndarray, list[int]],
+    null: tuple[np.ndarray, list[int]],
+    design: SynthesisDesign,
+    truth: Truth,
+    **columns: Any,
+) -> list[dict[str, Any]]:
+    """Performance rows of one number and size of studies: each estimator, each interval."""
+    # At a mean effect of zero the same groups of truths and replicates were run.
+    width = sums[0].shape[2]
+    both = np.concatenate([sums[0], null[0]], axis=2)
+
+    def measures_of(own: np.ndarray, reps: int) -> Found:
+        return _review_measures(own[:, :width], own[:, width:], design, truth, reps, columns)
+
+    return group_rows(measures_of, both, sums[1])
+
+
+def _review_measures(
     sums: np.ndarray,
     null: np.ndarray,
     design: SynthesisDesign,
     truth: Truth,
     reps: int,
-    **columns: Any,
-) -> list[dict[str, Any]]:
-    """Performance rows of one number and size of studies: each estimator, each interval."""
+    columns: dict[str, Any],
+) -> Found:
     from sims.performance import proportion
 
-    rows = []
+    found: Found = []
     own, each = _named(sums, design)
-    _, at_zero = _named(null, design)
-    null_ok = [int(s["n_ok"]) for s in _named(null, design)[0]]
+    own_at_zero, at_zero = _named(null, design)
     for e, estimator in enumerate(design.estimators):
         names = {**columns, "truth": truth.name, "estimator": estimator}
-        for measure in _estimator_measures(own[e], truth, reps):
-            rows.append(performance_row(measure._asdict(), **names))
+        found += [(measure, names) for measure in _estimator_measures(own[e], truth, reps)]
+        failed = reps - int(own_at_zero[e]["n_ok"])
         for i, interval in enumerate(design.intervals):
-            found = _interval_measures(each[e][i], int(own[e]["n_ok"]), reps, estimator)
+            measures = _interval_measures(each[e][i], int(own[e]["n_ok"]), reps, estimator)
             zero = at_zero[e][i]
-            found.append(
-                proportion("type_i", zero["benefit"] + zero["harm"], reps, reps - null_ok[e])
-            )
-            for measure in found:
-                rows.append(performance_row(measure._asdict(), **names, interval=interval))
-    return rows
+            measures.append(proportion("type_i", zero["benefit"] + zero["harm"], reps, failed))
+            found += [(measure, {**names, "interval": interval}) for measure in measures]
+    return found
 
 
 def update_rows(
-    sums: np.ndarray, design: SynthesisDesign, reps: int, **columns: Any
+    sums: tuple[np.ndarray, list[int]], design: SynthesisDesign, **columns: Any
 ) -> list[dict[str, Any]]:
     """Performance rows of one update: each estimator, each interval; success is the first."""
+    return group_rows(lambda own, reps: _update_measures(own, design, reps, columns), *sums)
+
+
+def _update_measures(
+    sums: np.ndarray, design: SynthesisDesign, reps: int, columns: dict[str, Any]
+) -> Found:
     from sims.performance import mean, proportion
 
-    rows = []
+    found: Found = []
     own, each = _named(sums, design, updates=True)
     for e, estimator in enumerate(design.estimators):
         s, n_ok = own[e], int(own[e]["n_ok"])
         failed = reps - n_ok
         for i, interval in enumerate(design.intervals):
-            found = _interval_measures(each[e][i], n_ok, reps, estimator)
+            measures = _interval_measures(each[e][i], n_ok, reps, estimator)
             names = ("changed",) if estimator == "FE" else ("changed", "pi_excludes_zero")
-            found += [proportion(name, each[e][i][name], reps, failed) for name in names]
-            for measure in found:
-                rows.append(performance_row(
-                    measure._asdict(), **columns, estimator=estimator, interval=interval
-                ))  # fmt: skip
+            measures += [proportion(name, each[e][i][name], reps, failed) for name in names]
+            own_columns = {**columns, "estimator": estimator, "interval": interval}
+            found += [(measure, own_columns) for measure in measures]
         shifts = [
             mean("shift", s["shift"], s["shift_sq"], n_ok, failed),
             mean("shift_abs", s["shift_abs"], s["shift_sq"], n_ok, failed),
         ]
-        for measure in shifts:
-            rows.append(performance_row(measure._asdict(), **columns, estimator=estimator))
-    return rows
+        found += [(measure, {**columns, "estimator": estimator}) for measure in shifts]
+    return found

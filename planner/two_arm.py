@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,10 +12,10 @@ import numpy as np
 from planner.calibration import Calibration, calibrate, truth_fields
 from planner.designs import Design
 from planner.errors import InputError, check_seed, unknown
-from planner.long_runs import run_kept
 from planner.options import check_targets, check_truth, replications
+from planner.outer_draws import Found, group_rows, run_groups
 from planner.questions import Questions, Truth
-from planner.results import Result, performance_row, provenance
+from planner.results import Result, provenance
 from planner.selected_calibration import discounted
 
 if TYPE_CHECKING:
@@ -250,15 +251,24 @@ def simulate(
         else:
             sd_tables = inverse_sd_tables(designs[:, 0] + designs[:, 1] - 2.0)
             kernel, tables = tally_student, (sd_tables,)
-        tally = KernelTally(kernel, seed, scenario_key("two-arm"), mu, tau2, designs, *tables)
+
+        def tally(
+            own: np.ndarray,
+            words: tuple[object, ...],
+            arguments: tuple[Any, ...] = (kernel, mu, tau2, designs, *tables),
+        ) -> KernelTally:
+            kernel, mu, tau2, *rest = arguments
+            key = scenario_key("two-arm", *words)
+            return KernelTally(kernel, seed, key, mu[own], tau2[own], *rest)
 
         def report(done: int, name: str = truth.name) -> None:
             if progress is not None:
                 progress(f"simulating, {name}", done, reps)
 
-        sums = run_kept(tally, reps, (len(sizes), N_SUMS), jobs, report)
-        for n, exact, row in zip(sizes, tests, sums, strict=True):
-            rows += _rows(design, truth, n, exact, row, reps)
+        sums, counts = run_groups(tally, len(mu), reps, (len(sizes), N_SUMS), jobs, report)
+        for i, (n, exact) in enumerate(zip(sizes, tests, strict=True)):
+            measures_of = partial(_measures, design, truth, n, exact)
+            rows += group_rows(measures_of, sums[:, i], counts)
     return rows
 
 
@@ -274,9 +284,9 @@ def _quantile_tables(design: Design, tests: Sequence[Student]) -> np.ndarray:
     return np.stack([table(test, level) for test in tests for level in levels])
 
 
-def _rows(
+def _measures(
     design: Design, truth: Truth, n: int, exact: Student, sums: np.ndarray, reps: int
-) -> list[dict[str, Any]]:
+) -> Found:
     from sims.lanes.experiments import SUMS
     from sims.performance import mean, nothing, proportion, ratio_of_means
 
@@ -304,7 +314,5 @@ def _rows(
     width = mean("ci_width", s["width"], s["width_sq"], reps)
     measures.append((width, exact.ci_width()))
     n1, n2 = design.groups(n)
-    return [
-        performance_row({**m._asdict(), "exact": value}, truth=truth.name, n=n, n1=n1, n2=n2)
-        for m, value in measures
-    ]
+    columns = {"truth": truth.name, "n": n, "n1": n1, "n2": n2}
+    return [(measure, {**columns, "exact": value}) for measure, value in measures]

@@ -21,6 +21,7 @@ from planner.synthesis_designs import (
     SynthesisDesign,
     check_counts,
     chosen,
+    vtype_of,
 )
 from planner.synthesis_runs import (
     update_replicates,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 DEFAULT_N = (8, 12, 16)
 DEFAULT_REPS = 50_000
-N_SETS, N_DRAWS, SET_REPS = 400, 64, 256  # behind the part of an answer that the data would settle
+N_SETS, N_DRAWS, SET_REPS = 400, 512, 768  # behind the part of an answer that the data would settle
 
 
 def update(
@@ -49,7 +50,7 @@ def update(
     interval: str | Iterable[str] = tuple(INTERVALS),
     cluster: str = "none",
     share: float | None = None,
-    vtype: str = "CMA",
+    vtype: str | None = None,
     alpha: float = 0.05,
     reps: int | None = None,
     mcse: float | None = None,
@@ -87,7 +88,7 @@ def update(
     design = SynthesisDesign(
         estimators=chosen("estimator", estimator, ESTIMATORS),
         intervals=chosen("interval", interval, INTERVALS),
-        alpha=alpha, vtype=vtype,
+        alpha=alpha, vtype=vtype_of(analysis, vtype),
     )  # fmt: skip
     calibration = truth or calibrate(
         analysis, cluster=cluster, share=share, jobs=jobs, progress=progress
@@ -99,13 +100,13 @@ def update(
     name = "assurance" if mu is None else "given"
     settled = None
     if mu is None and analysis.data is None and calibration.share == 0.0:
-        settled = _posterior(calibration, (yi, vi, ni), seed)
+        settled = _posterior(calibration, (yi, vi, ni), seed) if counts[-1] > 0 else None
     rows = []
     cells = [(size, m) for size in sizes for m in counts]
     for done, (size, m) in enumerate(cells):
         sums = update_sums((yi, vi, draws_mu, draws_tau), design, size, m, reps, seed, jobs)
-        rows += update_rows(sums, design, reps, truth=name, n=size, k=analysis.k + m, new_studies=m)
-        if settled is not None:
+        rows += update_rows(sums, design, truth=name, n=size, k=analysis.k + m, new_studies=m)
+        if settled is not None and m > 0:
             found = _data_part(settled, design, size, m, seed)
             rows.append(performance_row(
                 found, truth=name, n=size, k=analysis.k + m, new_studies=m,
@@ -117,7 +118,7 @@ def update(
         "analysis": analysis.name, "evidence": None, "reading": [], "update": True,
         "new_studies": counts, "n": sizes, "mu": mu, "tau": tau,
         "estimator": ",".join(design.estimators), "interval": ",".join(design.intervals),
-        "cluster": calibration.cluster, "share": calibration.share, "vtype": vtype,
+        "cluster": calibration.cluster, "share": calibration.share, "vtype": design.vtype,
         "alpha": alpha, "reps": reps, "seed": seed,
     }  # fmt: skip
     from planner.reports.meta_figures import update_chances, update_widths
@@ -163,9 +164,8 @@ def _data_part(
     """SD, over the published studies that may lie behind the summary, of the chance of success.
 
     With the studies in hand the chance would be that of one set, given its own posterior of (mu,
-    tau); the SD over sets is what not having them leaves open. The binomial part of each set's
-    simulated chance is subtracted (a one-way analysis of variance); the MCSE is that of a
-    variance, from the fourth moment, by the delta method.
+    tau); the SD over sets is what not having them leaves open. The MCSE is that of the variance,
+    by the delta method.
     """
     yi, vi, draws_mu, draws_tau = settled
     sets = (
@@ -174,14 +174,31 @@ def _data_part(
     )  # fmt: skip
     one = replace(design, estimators=design.estimators[:1], intervals=design.intervals[:1])
     picked, benefit = update_replicates(sets, one, n, m, len(yi) * SET_REPS, seed)
-    of_set = picked // N_DRAWS
-    counts = np.bincount(of_set, minlength=len(yi))
-    chances = np.bincount(of_set, weights=benefit, minlength=len(yi)) / counts
-    within = chances * (1.0 - chances) / (counts - 1)
-    away = (chances - chances.mean()) ** 2 - within
-    variance = max(0.0, float(away.mean()) * len(yi) / (len(yi) - 1))
-    sd, error = math.sqrt(variance), float(away.std() / math.sqrt(len(yi)))
+    variance, error = between_sets(picked // N_DRAWS, picked, benefit)
+    sd = math.sqrt(max(0.0, variance))
     return {
         "measure": "data_sd", "value": sd, "mcse": error / (2.0 * sd) if sd > 0.0 else 0.0,
         "n_sim": len(picked),
     }  # fmt: skip
+
+
+def between_sets(of_set: np.ndarray, draw: np.ndarray, hit: np.ndarray) -> tuple[float, float]:
+    """Variance over sets of the chance given the set, and its standard error.
+
+    Without bias: replicates of one set that have different draws of (mu, tau) are independent
+    given the set, so the mean of their products is the square of its chance; products between
+    sets give the square of the mean. The error is that of the mean over sets of each set's share.
+
+    of_set : (R,) set of each replicate; draw : (R,) its draw, numbered over all sets; hit : 0 or 1
+    """
+    n_set, n_draw = np.bincount(of_set), np.bincount(draw)
+    s_set, s_draw = np.bincount(of_set, weights=hit), np.bincount(draw, weights=hit)
+    set_of = np.zeros(len(n_draw), dtype=np.int64)
+    set_of[draw] = of_set
+    same = np.bincount(set_of, weights=s_draw**2), np.bincount(set_of, weights=n_draw**2.0)
+    square = (s_set**2 - same[0]) / (n_set**2.0 - same[1])
+    chance = s_set / n_set
+    sets = len(chance)
+    mean_square = (chance.sum() ** 2 - (chance**2).sum()) / (sets * (sets - 1))
+    share = square - 2.0 * chance * chance.mean()
+    return float(square.mean() - mean_square), float(share.std() / math.sqrt(sets))

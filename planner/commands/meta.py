@@ -86,8 +86,9 @@ def meta(
     cluster: Cluster = "none",
     share: Share = None,
     vtype: Annotated[
-        str, option("--vtype", "Sampling variance of g: CMA (default), LS or UB.")
-    ] = "CMA",
+        str | None,
+        option("--vtype", "Sampling variance of g: CMA, LS or UB [the evidence's, else CMA]."),
+    ] = None,
     alpha: Annotated[float, option("--alpha", "Significance level, two-sided [0.05].")] = 0.05,
     reps: Annotated[int | None, option("--reps", "Replications per design [50000].")] = None,
     mcse: Mcse = None,

@@ -54,10 +54,11 @@ def _closing(document: Mapping[str, Any]) -> list[str]:
     for warning in document["warnings"]:
         lines += paragraph(warning["text"], "! ")
     reps = document["scenario"]["reps"]
-    error = 50.0 / reps**0.5
+    chances = [row["mcse"] for row in document["performance"]
+               if row["n_hit"] is not None and row["mcse"] is not None]  # fmt: skip
     lines += paragraph(
-        f"{reps:,} simulated syntheses per design; a chance is off by at most {error:.2g} points "
-        "(one standard error).",
+        f"{reps:,} simulated syntheses per design; the simulation error of a chance is at most "
+        f"{100.0 * max(chances):.2g} points (one standard error).",
         "  ",
     )
     return [*lines, *repeat(document)]
@@ -75,7 +76,7 @@ def _by_k(
     level = f"{100.0 * (1.0 - scenario['alpha']):.3g}%"
     widths = [max(5, len(name)) for name in intervals]
     width = max(19, sum(widths) + len(widths) - 1)
-    heads = ("significant benefit", f"{level} interval covers", "without any effect")
+    heads = ("significant benefit", f"{level} interval covers", "mean effect zero")
     names = " ".join(f"{name:>{w}}" for name, w in zip(intervals, widths, strict=True))
     lines = [
         f"  {estimator}, {kind}, {_TRUTHS[truth]}",
@@ -101,9 +102,8 @@ def _estimators(
     k = counts[len(counts) // 2]
     interval = next(row["interval"] for row in rows if row["measure"] == "coverage")
     head = f"  Estimators at k {k}"
-    lines = [
-        f"{head:<22}{'bias':>8}{'SE':>8}{'rmse':>8}{'bias of tau2':>14}{'prediction covers':>19}"
-    ]
+    predicts = f"predicts ({interval})"
+    lines = [f"{head:<22}{'bias':>8}{'SE':>8}{'rmse':>8}{'bias of tau2':>14}{predicts:>19}"]
     for name in estimators:
         own = {"k": k, "n": n, "truth": truth, "estimator": name}
         numbers = [value(rows, m, **own) for m in ("bias", "emp_se", "rmse", "bias_tau2")]
@@ -206,18 +206,19 @@ def labs_page(result: Result) -> str:
     truths = list(dict.fromkeys(row["truth"] for row in rows))
     estimator = scenario["estimator"].split(",")[0]
     intervals = scenario["interval"].split(",")[:2]
-    best = {(row["animals"], row["labs"]) for row in document["frontier"]}
     lines = _opening(result)
     pairs = [(truths[0], i) for i in intervals] + [(t, intervals[0]) for t in truths[1:2]]
     for total in scenario["animals"]:
         lines += [
             f"  {total} animals in all, {estimator}",
             "   labs    per  animals" + f"{'shows the mean effect':>{10 * len(pairs)}}"
-            + f"{'without any effect':>{10 * len(intervals)}}",
+            + f"{'mean effect zero':>{10 * len(intervals)}}",
             "         group     used" + "".join(f"{i:>10}" for _, i in pairs)
             + "".join(f"{i:>10}" for i in intervals),
             " " * 24 + "".join(f"{_SHORT[t]:>10}" for t, _ in pairs).rstrip(),
         ]  # fmt: skip
+        fair = [row for row in document["frontier"] if row["n"] == total // (2 * row["labs"])]
+        best = max(fair, key=lambda row: row["success"], default={"labs": None})["labs"]
         for m in scenario["labs"]:
             n = total // (2 * m)
             own = {"labs": m, "n": n, "estimator": estimator}
@@ -226,7 +227,7 @@ def labs_page(result: Result) -> str:
                 continue
             cells = [value(rows, "success", truth=t, interval=i, **own) for t, i in pairs]
             false = [value(rows, "type_i", truth=truths[0], interval=i, **own) for i in intervals]
-            mark = ">" if (2 * n * m, m) in best else " "
+            mark = ">" if best == m else " "
             lines.append(
                 f" {mark} {m:>4}  {n:>5}  {2 * n * m:>7}"
                 + "".join(f"{chance(p):>10}" for p in cells)
@@ -234,8 +235,9 @@ def labs_page(result: Result) -> str:
             )
         lines.append("")
     lines += paragraph(
-        "> on the frontier: no fair design shown does better with as many or fewer animals and "
-        "laboratories. as found: mean effect as calibrated; unsure: not knowing it.",
+        "> the best of the designs whose test is fair (type I error at most 1.2 alpha); those that "
+        "no other beats with as few animals and laboratories: the figure and --json. as found: "
+        "mean effect as calibrated; unsure: not knowing it.",
         "  ",
     )
     return "\n".join([*lines, "", *_closing(document)])

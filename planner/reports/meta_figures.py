@@ -60,7 +60,7 @@ def review_chances(result: Result) -> Figure:
     titles = {
         "success": "chance of a significant benefit",
         "coverage": "95% interval covers the true mean",
-        "type_i": "significant without any effect",
+        "type_i": "significant at a mean effect of zero",
     }
     level = 1.0 - result.scenario["alpha"]
     titles["coverage"] = f"{level:.3g}".replace("0.", "") + "% interval covers the true mean"
@@ -161,7 +161,7 @@ def labs_frontier(result: Result) -> Figure:
                  markersize=9, fillstyle="none", color="black", label="frontier")  # fmt: skip
     axes[1].axhline(result.scenario["alpha"], color="#666666", linewidth=0.8)
     axes[0].set_title("chance to show the mean effect over laboratories", fontsize=10)
-    axes[1].set_title("significant without any effect", fontsize=10)
+    axes[1].set_title("significant at a mean effect of zero", fontsize=10)
     for panel in axes:
         panel.set_xlabel("laboratories")
     _percent_axis(axes[0])

@@ -84,7 +84,7 @@ def meta_answer(facts: Mapping[str, Any]) -> str:
         if interval == design.intervals[0]:
             sentences.append(
                 f"{start}{success}. Its {level} interval covers the true mean in {covers} of "
-                f"reviews, and {false} would be significant if there were no effect."
+                f"reviews, and {false} would be significant if the mean effect were zero."
             )
         else:
             sentences.append(f"{start}{success}, {covers} and {false}.")
@@ -194,7 +194,7 @@ def update_answer(facts: Mapping[str, Any]) -> str:
     if part is not None:
         text += (
             f" Knowing the published studies one by one would move the first chance by "
-            f"{100.0 * part:.1f} points (SD), no more."
+            f"{100.0 * part:.1f} points (SD over what they may be)."
         )
     return text
 
@@ -229,6 +229,7 @@ def update_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
             else:
                 continue
             break
+    found += _dependent(analysis, facts["calibration"], "--update")
     if facts["calibration"].share > 0.0:
         found.append((
             "clusters",
@@ -237,6 +238,21 @@ def update_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
         ))  # fmt: skip
     found += [("note", note) for note in analysis.notes]
     return [{"code": code, "text": text} for code, text in found]
+
+
+def _dependent(analysis: Any, calibration: Any, mode: str) -> list[tuple[str, str]]:
+    """Comparisons that depend but are taken as independent."""
+    for level in ("lab", "study"):
+        if calibration.cluster == "none" and analysis.clustered(level):
+            groups = max(analysis.clusters[level]) + 1
+            name = {"lab": "laboratories", "study": "studies"}[level]
+            return [(
+                "clusters",
+                f"The {analysis.k} published comparisons come from {groups} {name} and are taken "
+                f"as independent here. The other extreme: planner meta --analysis {analysis.name} "
+                f"{mode} --cluster {level}",
+            )]  # fmt: skip
+    return []
 
 
 def _conclusion(rows: Sequence[Mapping[str, Any]], n: int, estimator: str, interval: str) -> float:
@@ -293,8 +309,15 @@ def labs_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
         found.append((
             "type-i",
             f"With {worst['labs']} laboratories {INTERVALS[worst['interval']]} intervals are "
-            f"significant in {percent(worst['value'])} of studies without any effect. Such "
+            f"significant in {percent(worst['value'])} of studies with a mean effect of zero. Such "
             "designs are not on the frontier.",
+        ))  # fmt: skip
+    smallest = min((row["n"] for row in facts["frontier"]), default=8)
+    if smallest < 4:
+        found.append((
+            "tiny-groups",
+            f"Designs with {smallest} animals per group are among those shown: one animal lost "
+            "and a laboratory may have nothing to report.",
         ))  # fmt: skip
     found.append((
         "costs",

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 import threading
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -109,6 +112,42 @@ def test_progress_only_rises_and_ends_at_the_end() -> None:
     run_tally(uneven, 23 * CHUNK + 1, SHAPE, 2, seen.append, None, CHUNK, PER_TASK)
     assert all(a < b for a, b in pairwise(seen))
     assert seen[-1] == 23 * CHUNK + 1
+
+
+# Memory ---------------------------------------------------------------------------------------
+
+MEMORY = """
+import resource, sys
+from sims.engine import run_tally
+from tests.sims.test_engine import student
+from sims.lanes.experiments import N_SUMS
+
+for n_sim in map(int, sys.argv[1:]):
+    run_tally(student(), n_sim, (1, N_SUMS), 2)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+def memory(*sizes: int) -> list[int]:
+    """Largest memory (MB) of a program that has run so many replicates, one size after another."""
+    run = subprocess.run(
+        [sys.executable, "-c", MEMORY, *map(str, sizes)],
+        cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return [int(line) for line in run.stdout.split()]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory as Linux counts it")
+def test_memory_does_not_grow_with_replicates() -> None:
+    small, large = memory(1_000_000, 8_000_000)
+    assert large - small < 20
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="memory as Linux counts it")
+def test_a_hundred_million_replicates_take_no_more_memory() -> None:
+    small, large = memory(10_000, 100_000_000)
+    assert large - small < 20
 
 
 # A kernel with its arguments ------------------------------------------------------------------

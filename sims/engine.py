@@ -17,7 +17,9 @@ from sims.tally import KernelTally, Progressed
 
 CHUNK = 4096
 CHUNKS_PER_TASK = 16
-UNIT_SECONDS = 0.05  # of work handed to a worker at a time: far more than handing it over costs
+# Of work handed to a worker at a time: far more than handing it over costs, to a thread or to
+# another machine.
+UNIT_SECONDS, FAR_UNIT_SECONDS = 0.05, 0.5
 # What starting threads may cost before they pay: with joblib still to be imported, and without.
 _WORTH_IMPORTING, _WORTH_STARTING = 0.4, 0.1
 
@@ -73,11 +75,14 @@ def run_tally(
             sums.add(_chunk_sums(tally, unit, shape, chunk), end_of_unit=False)
             each = min(each, time.perf_counter() - start)
     sums.since = time.perf_counter()
-    units = _units(sums.done, n_sim, chunk, sums.task, UNIT_SECONDS / max(each, 1e-6))
     rest = each * -((sums.done - n_sim) // chunk)
     worth = _WORTH_STARTING if "joblib" in sys.modules else _WORTH_IMPORTING
-    if rest > worth:
-        results = _on_workers(tally, units, shape, chunk, jobs)
+    # Only a tally that knows its kernel by name may leave this process.
+    far = rest > worth and isinstance(tally, KernelTally) and _elsewhere()
+    size = (FAR_UNIT_SECONDS if far else UNIT_SECONDS) / max(each, 1e-6)
+    units = _units(sums.done, n_sim, chunk, sums.task, size)
+    if far or (jobs > 1 and rest > worth):
+        results = _on_workers(tally, units, shape, chunk, jobs, far)
     else:
         results = (_chunk_sums(tally, unit, shape, chunk) for unit in units)
     for rows in results:
@@ -160,25 +165,20 @@ def _chunk_sums(
 
 
 def _on_workers(
-    tally: Tally,
-    units: Iterator[tuple[int, int]],
-    shape: tuple[int, ...],
-    chunk: int,
-    jobs: int,
-) -> Iterable[np.ndarray]:
-    # Only a tally that knows its kernel by name may leave this process.
-    movable = isinstance(tally, KernelTally)
-    if jobs <= 1 and not (movable and "joblib" in sys.modules and _elsewhere()):
-        return (_chunk_sums(tally, unit, shape, chunk) for unit in units)
+    tally: Tally, units: Iterator[tuple[int, int]], shape: tuple[int, ...], chunk: int, jobs: int,
+    far: bool,
+) -> Iterable[np.ndarray]:  # fmt: skip
     from joblib import Parallel, delayed
 
-    where = {"prefer": "threads"} if movable else {"require": "sharedmem"}
+    where = {"prefer": "threads"} if far else {"require": "sharedmem"}
     parallel = Parallel(n_jobs=jobs, return_as="generator", **where)
     return parallel(delayed(_chunk_sums)(tally, unit, shape, chunk) for unit in units)
 
 
 def _elsewhere() -> bool:
     """Whether joblib was told to run work outside this process (`joblib.parallel_config`)."""
+    if "joblib" not in sys.modules:
+        return False
     from joblib.parallel import get_active_backend
 
     return not getattr(get_active_backend(prefer="threads")[0], "supports_sharedmem", False)

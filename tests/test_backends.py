@@ -63,6 +63,7 @@ def cluster() -> Iterator[Cluster]:
 @pytest.fixture(autouse=True)
 def _sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "_WORTH_STARTING", 0.0)
+    monkeypatch.setattr(engine, "FAR_UNIT_SECONDS", 0.01)
 
 
 def student() -> KernelTally:

@@ -159,21 +159,35 @@ def delays_of(reading: str, after: Analysis, review: Review) -> tuple[float, ...
     ------
     InputError : a reading that does not exist, or a review that has no delays for it.
     """
+    day = _days(reading)
+    if day is not None:
+        return (day,) * after.k
     if reading not in READINGS:
         raise unknown("--reading", reading, READINGS)
     if reading == "text":
         if "delays" not in review.readings:
             raise InputError(
-                f"{review.title!r} states no delays: use --reading table-average, or --half-life"
+                f"{review.title!r} states no delay: give one in days, --reading 21, or --half-life"
             )
         return (float(review.reading("delays").option("text").values[0]),) * after.k
     days = after.delays
     if len(days) != after.k or any(row.get("delay_unit") != "d" for row in after.comparisons):
         raise InputError(
             f"{after.name}: its table has no delay in days for every comparison; "
-            "use --reading text, or --half-life"
+            "give one for all, --reading 21, or --half-life"
         )
     return days if reading == "table-average" else (float(np.median(days)),) * after.k
+
+
+def _days(reading: str) -> float | None:
+    """A reading that is itself a number of days, the same for every comparison."""
+    try:
+        day = float(reading)
+    except ValueError:
+        return None
+    if not 0.0 < day <= 1000.0:
+        raise InputError(f"--reading {reading}: a delay; accepted: above 0, up to 1000 days")
+    return day
 
 
 def calibrated_truth(
@@ -192,7 +206,7 @@ def calibrated_truth(
 
     Parameters
     ----------
-    reading : of the delays
+    reading : of the delays, one of READINGS or a number of days for all
     half_life : by hand, instead of the second analysis
     cluster : how the comparisons of both analyses depend on each other
     others : whether the other readings are worked out as well
@@ -203,6 +217,11 @@ def calibrated_truth(
     """
     from planner.calibration import calibrate
 
+    if half_life is None:
+        delays_of(reading, after, review)  # refused before anything is calibrated
+    else:
+        _check_half_life(half_life)
+
     def find(analysis: Analysis) -> Calibration:
         return calibrate(analysis, cluster=cluster, jobs=jobs, progress=progress)
 
@@ -210,7 +229,6 @@ def calibrated_truth(
     if early.mu <= 0.0:
         raise InputError(f"{during.name}: its mean true effect is not above 0: nothing decays")
     if half_life is not None:
-        _check_half_life(half_life)
         taken = _with_half_life(early, half_life)
         return DecayTruth(taken=taken, during=during, after=after, human=_human(review))
     late = find(after)
@@ -229,7 +247,7 @@ def calibrated_truth(
             f"--reading {reading}: {after.name} shows no decay from {during.name} that has a "
             "half-life; set it by --half-life"
         )
-    order = [*READINGS]
+    order = [*READINGS, reading]
     found_in_order = sorted(found, key=lambda one: order.index(one.reading))
     return DecayTruth(
         taken=found[0], readings=tuple(found_in_order), during=during, after=after,

@@ -235,6 +235,13 @@ def test_page_and_json_of_the_catalogue(capsys):
     assert studies == sorted(studies)
 
 
+def test_a_page_holds_every_question(capsys):
+    code, page, _ = run(capsys, "decay", "--question", "decay,residual,half-life,shape,gone",
+                        "--reps", "200")  # fmt: skip
+    assert code == 0
+    fits(page)
+
+
 def test_decay_alone_is_no_plan_and_residual_is(capsys):
     code, out, _ = run(capsys, "decay", "--question", "decay", "--reps", "500", "--json")
     assert json.loads(out)["recommended"] is None

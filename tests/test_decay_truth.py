@@ -105,3 +105,14 @@ def test_what_no_decay_can_be_planned_from_is_refused():
         calibrated_truth(during, after, review, reading="table-mean")
     with pytest.raises(InputError, match="no decay"):
         calibrated_truth(after, during, review, others=False)
+
+
+def test_a_delay_in_days_is_a_reading():
+    during, after, review = find_analyses(None, None, None, {})
+    assert delays_of("21", after, review) == (21.0,) * 6
+    truth = calibrated_truth(during, after, review, reading="24", others=False)
+    text = calibrated_truth(during, after, review, others=False)
+    assert truth.taken.half_life == text.taken.half_life
+    for wrong in ("0", "-3", "nan", "5000"):
+        with pytest.raises(InputError, match="--reading"):
+            delays_of(wrong, after, review)

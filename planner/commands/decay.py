@@ -53,7 +53,7 @@ def decay(
     evidence: Annotated[Path | None, option("--evidence", "Another review (TOML).")] = None,
     reading: Annotated[
         list[str] | None,
-        option("--reading", "Delays: text (default), table-median, table-average; TOPIC=OPTION."),
+        option("--reading", "Delays: text (default), table-median, table-average, or days."),
     ] = None,
     delta0: Annotated[
         float | None, option("--delta0", "Effect at the end of treatment by hand (SDs).")

@@ -44,7 +44,8 @@ def plan_page(result: Result) -> str:
     lines += ["", *_required(document)]
     lines += _by_day(document)
     lines += _sensitivity(document)
-    lines += _across(document)
+    if len(_columns(document)) < 4:  # a page holds so much
+        lines += _across(document)
     return "\n".join([*lines, *_warnings(document), *repeat(document)])
 
 
@@ -89,7 +90,9 @@ def _chances(document: Mapping[str, Any]) -> list[str]:
     top = "".join(f"{_NAMES[name]:>{width}}  " for name in shown)
     heads = "".join("".join(f"{_label(c)[:9]:>10}" for c in columns) + "  " for _ in shown)
     lines = [f"  per {top}".rstrip(), f"group {heads}".rstrip()]
-    most = _MOST_SIZES if len(columns) < 4 else 3
+    most = _MOST_SIZES
+    if len(columns) > 3:
+        most, marked = 4, set()
     for n in _thinned(sizes, marked | {document["recommended"]}, most):
         cells = ""
         for name in shown:
@@ -166,7 +169,23 @@ def _by_day(document: Mapping[str, Any]) -> list[str]:
                if (row["question"], row["truth"]) == (question, name)}  # fmt: skip
         cells = "".join(f"{_short(own.get(day)):>5}" for day in days)
         lines.append(f"    {words[question] + ', ' + _NAMES[name]:<35}{cells}")
-    return lines
+    return lines + _last_days(document)
+
+
+def _last_days(document: Mapping[str, Any]) -> list[str]:
+    """Until which day an effect can be shown, from which day that it is gone."""
+    rows = [row for row in document["last_days"] if row["day"] is not None]
+    n = document["recommended"] if document["recommended"] is not None else 50
+    parts = []
+    for question in dict.fromkeys(row["question"] for row in rows):
+        own = [row for row in rows if row["question"] == question and row["n"] == n]
+        verb = "is left until day" if question == "residual" else "is gone from day"
+        days = ", ".join(f"{row['day']} ({_NAMES[row['truth']]})" for row in own)
+        if own:
+            parts.append(f"{verb} {days}")
+    if not parts:
+        return []
+    return paragraph(f"{n} per group show that an effect {'; that it '.join(parts)}.", "    ")
 
 
 def _short(row: Mapping[str, Any] | None) -> str:

@@ -54,7 +54,8 @@ def source_words(truth: Any) -> str:
     )
     if read.reading == "given":
         return start + f"half-life {read.half_life:g} days, given by hand."
-    return start + f"half-life {read.half_life:.1f} days ({_READINGS[read.reading]})."
+    how = _READINGS.get(read.reading, f"every delay {read.reading} days")
+    return start + f"half-life {read.half_life:.1f} days ({how})."
 
 
 def decay_headline(facts: Mapping[str, Any]) -> str:
@@ -215,8 +216,8 @@ def decay_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
                       "assumption: set the margin that matters by --sesoi."))  # fmt: skip
     found.append((
         "rho",
-        f"That an animal's measurements a week apart correlate by {design.rho:g} is an assumption, "
-        "not from the article; see the sensitivity for 0.3 to 0.7.",
+        f"The correlation of {design.rho:g} over a week is assumed, not from the article; see 0.3 "
+        "to 0.7 above.",
     ))  # fmt: skip
     if truth.taken.delta0 > 3.0 and truth.during is not None:
         n = next((row["n"] for row in facts["required"] if row["truth"] == "se-read-as-sd"
@@ -237,6 +238,11 @@ def _deciding(facts: Mapping[str, Any]) -> str:
 
 def _reading_words(truth: Any) -> str:
     parts = [f"{read.half_life:.1f} ({read.reading})" for read in truth.readings]
+    if len(parts) == 1:
+        return (
+            f"The half-life rests on one delay for all studies: {truth.taken.delays[0]:g} days; "
+            "another is set by --reading DAYS, or --half-life"
+        )
     return (
         f"The delays behind the half-life can be read in {len(parts)} ways: {', '.join(parts)} "
         "days. It is the largest uncertainty of this plan: planner decay --show-truth"
@@ -247,6 +253,11 @@ def confounded(truth: Any) -> str:
     """The line on what else differs between the two analyses."""
     rows = (truth.during.comparisons, truth.after.comparisons)
     labs = [{row.get("lab") for row in comparisons} for comparisons in rows]
+    if not all(labs) or None in labs[0] | labs[1]:
+        return (
+            "What else differs between both analyses, such as laboratory, form of the drug and "
+            "route, is confounded with time: planner evidence show"
+        )
     common = sorted(str(lab) for lab in labs[0] & labs[1] if lab)
     shared = f"only {', '.join(common).title()}'s laboratory" if common else "no laboratory"
     return (

@@ -29,7 +29,7 @@ from planner.speed_cases import cases
 from sims.pooling import pool_studies
 
 K, N, MU, TAU = 9, 8, 1.4, 0.9
-ROUNDS = 5
+ROUNDS = 7
 START, END = "<!-- speed: made by benchmarks/peers.py -->", "<!-- end of speed -->"
 README = Path(__file__).parents[1] / "README.md"
 WORK = {
@@ -143,7 +143,9 @@ def pymare_review(estimator: str) -> Callable[[int], object]:
 def opponents() -> list[tuple[str, str, int, Callable[[int], object]]]:
     """Work, name, replicates of one round, and what runs them; the planner's own among them."""
     own = {case.name: case for case in cases()}
-    found = [(work, "planner", 100_000, own[name].prepare()) for work, name in OURS.items()]
+    # Every round of any of them takes a tenth of a second or so.
+    reps = {"REML": 300_000, "DL": 400_000, "t": 3_000_000}
+    found = [(work, "planner", reps[work], own[name].prepare()) for work, name in OURS.items()]
     found += [
         ("REML", "numpy, vectorised by hand", 20_000, numpy_review(reml_tau2)),
         ("DL", "numpy, vectorised by hand", 50_000, numpy_review(dl_tau2)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,6 @@ from planner.selected_calibration import discounted
 if TYPE_CHECKING:
     from planner.published import Analysis
     from sims.exact import Student
-    from sims.types import Performance
 
 DEFAULT_N = (4, 6, 8, 10, 12, 16, 20, 24, 32)
 DEFAULT_TARGETS = (0.8, 0.9)
@@ -267,7 +266,8 @@ def simulate(
 
         sums, counts = run_groups(tally, len(mu), reps, (len(sizes), N_SUMS), jobs, report)
         for i, (n, exact) in enumerate(zip(sizes, tests, strict=True)):
-            measures_of = partial(_measures, design, truth, n, exact)
+            # Once: every group of draws is compared with the same exact values.
+            measures_of = partial(_measures, design, truth, n, _exact_values(truth, exact))
             rows += group_rows(measures_of, sums[:, i], counts)
     return rows
 
@@ -284,23 +284,29 @@ def _quantile_tables(design: Design, tests: Sequence[Student]) -> np.ndarray:
     return np.stack([table(test, level) for test in tests for level in levels])
 
 
+def _exact_values(truth: Truth, exact: Student) -> dict[str, float | None]:
+    """The measures' exact values, None where none is known."""
+    point = len(truth.mu) == 1
+    mu, tau2 = float(truth.mu[0]), float(truth.tau[0] ** 2)
+    success = truth.success(exact)
+    return {
+        "success": success, "power": success + truth.harm(exact),
+        "type_s": exact.type_s(mu, tau2) if point else None,
+        "type_m": exact.type_m(mu, tau2) if point else None, "ci_width": exact.ci_width(),
+    }  # fmt: skip
+
+
 def _measures(
-    design: Design, truth: Truth, n: int, exact: Student, sums: np.ndarray, reps: int
-) -> Found:
+    design: Design, truth: Truth, n: int, exact: Mapping[str, float | None], sums: np.ndarray,
+    reps: int,
+) -> Found:  # fmt: skip
     from sims.lanes.experiments import SUMS
     from sims.performance import mean, nothing, proportion, ratio_of_means
 
     s = dict(zip(SUMS, (float(x) for x in sums), strict=True))
     significant = s["benefit"] + s["harm"]
     n_significant = int(significant)
-    point = len(truth.mu) == 1
-    mu, tau2 = float(truth.mu[0]), float(truth.tau[0] ** 2)
-    no_effect = point and mu == 0.0 and tau2 == 0.0
-    success = truth.success(exact)
-    measures: list[tuple[Performance, float | None]] = [
-        (proportion("success", s["benefit"], reps), success),
-        (proportion("power", significant, reps), success + truth.harm(exact)),
-    ]
+    no_effect = len(truth.mu) == 1 and not truth.mu[0] and not truth.tau[0]
     type_s = proportion("type_s", s["wrong_sign"], n_significant)
     type_m = ratio_of_means(
         "type_m", s["abs_g"], s["abs_g_sq"], s["abs_theta"], s["abs_theta_sq"], s["abs_product"],
@@ -309,10 +315,10 @@ def _measures(
     if no_effect:
         # Neither a wrong direction nor an overstatement exists where there is no effect.
         type_s, type_m = (nothing(name, n_significant) for name in ("type_s", "type_m"))
-    measures.append((type_s, exact.type_s(mu, tau2) if point else None))
-    measures.append((type_m, exact.type_m(mu, tau2) if point else None))
-    width = mean("ci_width", s["width"], s["width_sq"], reps)
-    measures.append((width, exact.ci_width()))
+    measures = [
+        proportion("success", s["benefit"], reps), proportion("power", significant, reps), type_s,
+        type_m, mean("ci_width", s["width"], s["width_sq"], reps),
+    ]  # fmt: skip
     n1, n2 = design.groups(n)
     columns = {"truth": truth.name, "n": n, "n1": n1, "n2": n2}
-    return [(measure, {**columns, "exact": value}) for measure, value in measures]
+    return [(measure, {**columns, "exact": exact[measure.measure]}) for measure in measures]

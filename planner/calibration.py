@@ -155,15 +155,17 @@ def calibrate(
     """
     check_seed(seed)
     if cluster not in CLUSTERS:
-        raise unknown("cluster", cluster, CLUSTERS)
+        raise unknown("--cluster", cluster, CLUSTERS)
     if cluster != "none" and cluster not in analysis.clusters:
         raise InputError(
             f"{analysis.name} does not say which comparisons share a {cluster}; "
             "accepted: --cluster none"
         )
+    if cluster == "none" and share:
+        raise InputError(f"--share {share:g} goes with --cluster study or --cluster lab")
     share = (0.0 if cluster == "none" else 1.0) if share is None else share
     if not 0.0 <= share <= 1.0:
-        raise InputError(f"share of tau^2 between clusters is {share}; accepted: 0 to 1")
+        raise InputError(f"--share {share:g}; accepted: 0 to 1, of tau^2 between clusters")
     key = calibration_key(analysis, cluster, share, seed, NUMBERS)
     found = None if fresh else kept(analysis, cluster, key)
     if found is not None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -44,10 +45,15 @@ Rows = Sequence[Mapping[str, str]]
 
 def review_from_file(path: Path) -> Review:
     """The review of a TOML file that somebody brings; InputError for anything wrong with it."""
-    return review_from_text(_text_of(path), str(path), stem=path.stem)
+    text = _text_of(path)
+    return review_from_text(
+        text, str(path), stem=path.stem, option=f"--evidence {quote(str(path))}"
+    )
 
 
-def review_from_text(text: str, file: str, *, stem: str = "review", table: str = "") -> Review:
+def review_from_text(
+    text: str, file: str, *, stem: str = "review", table: str = "", option: str = ""
+) -> Review:
     """The review of a TOML text.
 
     Parameters
@@ -55,6 +61,7 @@ def review_from_text(text: str, file: str, *, stem: str = "review", table: str =
     text, file : the TOML and the name it has in error messages
     stem : name of the analysis of a file that has a single one at the top level
     table : CSV with one row per comparison; only the catalogue has one
+    option : how a command line names the file; the catalogue needs none
     """
     try:
         data = tomllib.loads(text, parse_float=Decimal)
@@ -62,7 +69,7 @@ def review_from_text(text: str, file: str, *, stem: str = "review", table: str =
         csv_hint = "; study-level data go to: planner pool FILE" if file.endswith(".csv") else ""
         raise InputError(f"{file}: not TOML: {_first_line(error)}{csv_hint}") from None
     rows = list(csv.DictReader(io.StringIO(table)))
-    return _Builder(data, file, stem, rows).review()
+    return _Builder(data, file, stem, rows, option).review()
 
 
 def _first_line(error: BaseException) -> str:
@@ -99,6 +106,7 @@ class _Builder:
     file: str
     stem: str
     rows: Rows
+    option: str
 
     @property
     def flat(self) -> bool:
@@ -246,7 +254,12 @@ class _Builder:
             notes=tuple(notes),
             readings=readings,
             data=data,
+            option=self._option(name, len(table.analyses)),
         )
+
+    def _option(self, name: str, count: int) -> str:
+        alone = bool(self.option) and count == 1
+        return self.option if alone else f"{self.option} --analysis {name}".lstrip()
 
 
 def _printable(path: str) -> str:

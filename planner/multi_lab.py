@@ -9,6 +9,7 @@ from planner.calibration import Calibration, truth_fields
 from planner.errors import InputError, check_seed
 from planner.group_sizes import Sizes
 from planner.options import check_targets, replications
+from planner.precision import precise
 from planner.results import Result, provenance
 from planner.synthesis_designs import (
     FAIR,
@@ -33,11 +34,12 @@ DEFAULT_REPS = 50_000
 SMALLEST_GROUP = 2
 
 
+@precise
 def labs(
     analysis: Analysis | None = None,
     *,
-    labs: Iterable[int] = DEFAULT_LABS,
-    animals: Iterable[int] = DEFAULT_ANIMALS,
+    labs: int | Iterable[int] = DEFAULT_LABS,
+    animals: int | Iterable[int] = DEFAULT_ANIMALS,
     truth: Calibration | None = None,
     mu: float | None = None,
     tau: float | None = None,
@@ -82,8 +84,8 @@ def labs(
     totals = check_counts(animals, "--animals", 4, 100_000)
     targets = check_targets(target)
     design = SynthesisDesign(
-        estimators=chosen("estimator", estimator, ESTIMATORS),
-        intervals=chosen("interval", interval, INTERVALS),
+        estimators=chosen("--estimator", estimator, ESTIMATORS),
+        intervals=chosen("--interval", interval, INTERVALS),
         alpha=alpha, vtype=vtype_of(analysis, vtype),
     )  # fmt: skip
     calibration, truths = review_truths(

@@ -13,6 +13,7 @@ from planner.clustered_reviews import clustered_rows
 from planner.errors import InputError, check_seed
 from planner.group_sizes import Sizes
 from planner.options import check_targets, replications
+from planner.precision import precise
 from planner.results import Result, provenance
 from planner.synthesis_designs import (
     MOST_STUDIES,
@@ -41,11 +42,12 @@ DEFAULT_REPS = 50_000
 CLUSTER_REPS = 20_000
 
 
+@precise
 def meta(
     analysis: Analysis | None = None,
     *,
-    k: Iterable[int] | None = None,
-    n: Iterable[int] | None = None,
+    k: int | Iterable[int] | None = None,
+    n: int | Iterable[int] | None = None,
     sizes: str = "published",
     target: float | Sequence[float] = (0.8, 0.9),
     truth: Calibration | None = None,
@@ -96,8 +98,8 @@ def meta(
     reps = replications(reps, mcse, DEFAULT_REPS)
     targets = check_targets(target)
     design = SynthesisDesign(
-        estimators=chosen("estimator", estimator, ESTIMATORS),
-        intervals=chosen("interval", interval, INTERVALS),
+        estimators=chosen("--estimator", estimator, ESTIMATORS),
+        intervals=chosen("--interval", interval, INTERVALS),
         alpha=alpha, vtype=vtype_of(analysis, vtype),
     )  # fmt: skip
     laws = _size_laws(analysis, n, sizes)
@@ -167,7 +169,7 @@ def meta(
 
 
 def _size_laws(
-    analysis: Analysis | None, n: Iterable[int] | None, sizes: str
+    analysis: Analysis | None, n: int | Iterable[int] | None, sizes: str
 ) -> list[tuple[int | None, Sizes]]:
     """Group sizes to simulate: fixed ones with their n, or one law without."""
     if n is None:

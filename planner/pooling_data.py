@@ -39,7 +39,7 @@ MOST_LEFT_OUT = 500  # studies; each is left out once, and all the others pooled
 MOST_GROUPS = 50  # subgroups that are compared with each other
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Pool(Result):
     """What `planner pool` found: a `Result` that keeps its studies.
 

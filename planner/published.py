@@ -125,6 +125,7 @@ class Analysis:
     comparisons : the rows of the source's table that enter, `delay` being that of this analysis
     readings : topic to the option taken, for every contradiction of the review
     data : the studies one by one, where the evidence keeps them
+    option : how a command line asks for it
     """
 
     name: str
@@ -147,6 +148,10 @@ class Analysis:
     notes: tuple[str, ...] = ()
     readings: Mapping[str, str] = field(default_factory=dict)
     data: StudyData | None = None
+    option: str = ""
+
+    def __repr__(self) -> str:
+        return f"planner analysis {self.name}: {self.k} comparisons, effect size {self.g}"
 
     @property
     def sign(self) -> int:

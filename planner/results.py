@@ -84,6 +84,10 @@ class Result:
     extra: Mapping[str, Any] = field(default_factory=dict)
     figures: Mapping[str, Callable[[Result], Figure]] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        tables = ", ".join(name for name in ("frame", "required") if len(getattr(self, name)))
+        return f"planner {self.command}: {self.answer}\n[.answer, {tables}, .plot(), .save()]"
+
     def document(self) -> dict[str, Any]:
         """The JSON object, schema 1."""
         document = {

@@ -108,7 +108,10 @@ def sizes_named(text: str, analysis: Analysis | None) -> Sizes:
         raise InputError(
             f"--sizes {text!r}; accepted: published, or a range such as 4:12"
         ) from None
-    return Sizes.uniform(low, high)
+    try:
+        return Sizes.uniform(low, high)
+    except InputError as error:
+        raise InputError(f"--sizes {text}: {error}") from None
 
 
 def draw_plan(
@@ -128,14 +131,14 @@ def draw_plan(
     return make_studies(sizes.n, sizes.p, k, fixed, labels, share, vtype)
 
 
-def check_counts(values: Iterable[int], option: str, low: int, high: int) -> list[int]:
+def check_counts(values: int | Iterable[int], option: str, low: int, high: int) -> list[int]:
     """Whole numbers, sorted, each within low..high.
 
     Raises
     ------
     InputError : none, or one outside.
     """
-    found = sorted({int(value) for value in values})
+    found = sorted({int(value) for value in ([values] if isinstance(values, int) else values)})
     if not found:
         raise InputError(f"{option} is empty; accepted: whole numbers {low} to {high}")
     for value in found:

@@ -16,6 +16,7 @@ import numpy as np
 from planner.calibration import Calibration, calibrate, published_studies
 from planner.errors import InputError, check_seed
 from planner.options import check_truth, replications
+from planner.precision import precise
 from planner.results import Result, performance_row, provenance
 from planner.synthesis_designs import (
     SynthesisDesign,
@@ -38,11 +39,12 @@ DEFAULT_REPS = 50_000
 N_SETS, N_DRAWS, SET_REPS = 400, 512, 768  # behind the part of an answer that the data would settle
 
 
+@precise
 def update(
     analysis: Analysis | None = None,
     *,
-    new_studies: Iterable[int] = range(7),
-    n: Iterable[int] = DEFAULT_N,
+    new_studies: int | Iterable[int] = range(7),
+    n: int | Iterable[int] = DEFAULT_N,
     truth: Calibration | None = None,
     mu: float | None = None,
     tau: float | None = None,
@@ -86,8 +88,8 @@ def update(
     counts = check_counts(new_studies, "--new-studies", 0, 100)
     sizes = check_counts(n, "--n", 2, 10_000)
     design = SynthesisDesign(
-        estimators=chosen("estimator", estimator, ESTIMATORS),
-        intervals=chosen("interval", interval, INTERVALS),
+        estimators=chosen("--estimator", estimator, ESTIMATORS),
+        intervals=chosen("--interval", interval, INTERVALS),
         alpha=alpha, vtype=vtype_of(analysis, vtype),
     )  # fmt: skip
     calibration = truth or calibrate(

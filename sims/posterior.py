@@ -25,8 +25,8 @@ def log_moment_integral(n, x):
     (x not far below 0) and downward from far above where it is the smaller solution (Gautschi
     1967, doi:10.1137/1009002): with |x| sqrt(n) <= 6 upward loses at most five digits of sixteen.
     """
-    log_start = _LOG_SQRT_2PI + math.log(0.5 * math.erfc(-x * _SQRT_HALF))
     if x >= -6.0 / math.sqrt(n):
+        log_start = _LOG_SQRT_2PI + math.log(0.5 * math.erfc(-x * _SQRT_HALF))
         ratio = x + math.exp(-0.5 * x * x - log_start)
         total = log_start + math.log(ratio)
         for m in range(2, n + 1):

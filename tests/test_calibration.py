@@ -290,7 +290,10 @@ def test_accepted_draws_stay_clear_of_the_ends_of_their_window(name: str) -> Non
             number, found,
         )  # fmt: skip
         assert (n, number[0]) == (1, replicate)
-        assert tuple(found[0, :2]) == (truth.draws_mu[i], truth.draws_tau[i])
+        # The last digit depends on the processor that solved for the tables of standard deviations.
+        assert tuple(found[0, :2]) == pytest.approx(
+            (truth.draws_mu[i], truth.draws_tau[i]), rel=1e-12
+        )
         places.append(found[0, 2])
     assert np.abs(places).max() <= 0.9
     assert np.std(places) > 0.05
@@ -334,8 +337,9 @@ def test_workers_and_rounds_change_no_draw(monkeypatch: pytest.MonkeyPatch) -> N
     # The shipped draws begin with the same ones.
     for run in runs:
         assert np.array_equal(run.replicates, _shipped("chronic-after").replicates[:150])
-        assert np.array_equal(run.mu, _shipped("chronic-after").draws_mu[:150])
-        assert np.array_equal(run.tau, _shipped("chronic-after").draws_tau[:150])
+        shipped = _shipped("chronic-after")
+        np.testing.assert_allclose(run.mu, shipped.draws_mu[:150], rtol=1e-12)
+        np.testing.assert_allclose(run.tau, shipped.draws_tau[:150], rtol=1e-12)
         assert run.n_sim == run.replicates[-1] + 1
 
 

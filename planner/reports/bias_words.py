@@ -218,7 +218,7 @@ def bias_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
         found.append((
             "truth",
             "The mean effect of all studies run is the one calibrated without selection. Which "
-            "truth gives the published numbers under selection: planner calibrate --analysis "
-            f"{analysis.name} --mechanism step --weight 0.2",
+            "truth gives the published numbers under selection: planner calibrate "
+            f"{analysis.option} --mechanism step --weight 0.2",
         ))  # fmt: skip
     return [{"code": code, "text": text} for code, text in found]

@@ -33,8 +33,12 @@ def meta_page(result: Result) -> str:
     estimators = scenario["estimator"].split(",")
     intervals = scenario["interval"].split(",")
     lines = _opening(result)
-    for n in dict.fromkeys(row["n"] for row in rows if row["cluster"] is None):
+    sizes = list(dict.fromkeys(row["n"] for row in rows if row["cluster"] is None))
+    for n in sizes[:2]:
         lines += [*_by_k(rows, truth, estimators[0], intervals, n, scenario), ""]
+    if len(sizes) > 2:
+        others = ", ".join(str(n) for n in sizes[2:])
+        lines += [*paragraph(f"Groups of {others}: --json or --out DIR.", "  "), ""]
     n = rows[0]["n"]
     lines += [*_estimators(rows, truth, estimators, n), ""]
     lines += [*_required(document, estimators[0], intervals), ""]
@@ -83,7 +87,8 @@ def _by_k(
         "  studies  " + "  ".join(f"{head:>{width}}" for head in heads),
         "        k  " + "  ".join(f"{names:>{width}}" for _ in heads),
     ]
-    for k in dict.fromkeys(row["k"] for row in rows if row["cluster"] is None):
+    counts = list(dict.fromkeys(row["k"] for row in rows if row["cluster"] is None))
+    for k in _thinned(counts):
         cells = []
         for measure, show in (("success", chance), ("coverage", precise), ("type_i", precise)):
             found = [
@@ -165,29 +170,22 @@ def update_page(result: Result) -> str:
     interval = scenario["interval"].split(",")[0]
     lines = _opening(result)
     known = find(rows, "data_sd") is not None
-    for n in scenario["n"]:
+    middle = scenario["n"][len(scenario["n"]) // 2]
+    lines += _updates_of(rows, scenario, middle, known)
+    others = [n for n in scenario["n"] if n != middle][:6]
+    if others:
         lines += [
-            f"  New studies of {n} per group, {estimator}, {interval}",
-            "   new  animals  significant  conclusion  interval   mean  pred. int."
-            + ("  if known" if known else ""),
-            "                     benefit     changes   +/- SDs  shift  excludes 0"
-            + ("       +/-" if known else ""),
-        ]
-        for m in scenario["new_studies"]:
-            own = {"n": n, "new_studies": m, "estimator": estimator, "interval": interval}
-            success, changed, excludes = (
-                value(rows, name, **own) for name in ("success", "changed", "pi_excludes_zero")
+            f"  Other sizes: significant benefit{'prediction interval excludes 0':>39}",
+            "    new  " + "".join(f"{f'n {n}':>7}" for n in others)
+            + "      " + "".join(f"{f'n {n}':>7}" for n in others),
+        ]  # fmt: skip
+        for m in _thinned(scenario["new_studies"]):
+            own = {"new_studies": m, "estimator": estimator, "interval": interval}
+            success, excludes = (
+                "".join(f"{chance(value(rows, name, n=n, **own)):>7}" for n in others)
+                for name in ("success", "pi_excludes_zero")
             )
-            width = value(rows, "ci_width", **own)
-            shift = value(rows, "shift_abs", **{**own, "interval": None})
-            part = value(rows, "data_sd", **own)
-            half = "-" if width is None else f"{width / 2.0:.2f}"
-            away = "-" if shift is None else f"{shift:.2f}"
-            moves = "" if part is None else f"{100.0 * part:.1f} pts"
-            lines.append(
-                f"   {m:>3}  {2 * n * m:>7}  {chance(success):>11}  {precise(changed):>10}  "
-                f"{half:>8}  {away:>5}  {chance(excludes):>10}  {moves:>8}".rstrip()
-            )
+            lines.append(f"    {m:>3}  {success}      {excludes}")
         lines.append("")
     if known:
         lines += paragraph(
@@ -197,6 +195,44 @@ def update_page(result: Result) -> str:
         )
         lines.append("")
     return "\n".join([*lines, *_closing(document)])
+
+
+def _updates_of(
+    rows: Sequence[Mapping[str, Any]], scenario: Mapping[str, Any], n: int, known: bool
+) -> list[str]:
+    estimator = scenario["estimator"].split(",")[0]
+    interval = scenario["interval"].split(",")[0]
+    lines = [
+        f"  New studies of {n} per group, {estimator}, {interval}",
+        "   new  animals  significant  conclusion  interval   mean  pred. int."
+        + ("  if known" if known else ""),
+        "                     benefit     changes   +/- SDs  shift  excludes 0"
+        + ("       +/-" if known else ""),
+    ]
+    for m in _thinned(scenario["new_studies"]):
+        own = {"n": n, "new_studies": m, "estimator": estimator, "interval": interval}
+        success, changed, excludes = (
+            value(rows, name, **own) for name in ("success", "changed", "pi_excludes_zero")
+        )
+        width = value(rows, "ci_width", **own)
+        shift = value(rows, "shift_abs", **{**own, "interval": None})
+        part = value(rows, "data_sd", **own)
+        half = "-" if width is None else f"{width / 2.0:.2f}"
+        away = "-" if shift is None else f"{shift:.2f}"
+        moves = "" if part is None else f"{100.0 * part:.1f} pts"
+        lines.append(
+            f"   {m:>3}  {2 * n * m:>7}  {chance(success):>11}  {precise(changed):>10}  "
+            f"{half:>8}  {away:>5}  {chance(excludes):>10}  {moves:>8}".rstrip()
+        )
+    lines.append("")
+    return lines
+
+
+def _thinned(values: Sequence[int], most: int = 10) -> list[int]:
+    """Not more than a page has room for, the ends among them; JSON has them all."""
+    if len(values) <= most:
+        return list(values)
+    return sorted({values[round(i * (len(values) - 1) / (most - 1))] for i in range(most)})
 
 
 def labs_page(result: Result) -> str:

@@ -71,13 +71,20 @@ def review_chances(result: Result) -> Figure:
             _line(panel, own, "k", i, INTERVAL_NAMES[interval])
         panel.set_title(title, fontsize=10)
         panel.set_xlabel("studies in the review")
+        panel.xaxis.get_major_locator().set_params(integer=True)
     _percent_axis(axes[0])
     _percent_axis(axes[1], None, 1.0)  # type: ignore[arg-type]
     _percent_axis(axes[2], 0.0, None)  # type: ignore[arg-type]
     axes[1].axhline(level, color="#666666", linewidth=0.8)
     axes[2].axhline(1.0 - level, color="#666666", linewidth=0.8)
-    axes[0].legend(fontsize=8, loc="lower right")
+    axes[0].legend(fontsize=8, loc="best")
+    figure.suptitle(_what(estimator, n), fontsize=9, x=0.01, ha="left", color="#444444")
     return figure
+
+
+def _what(estimator: str, n: int | None) -> str:
+    sizes = "sizes like the published ones" if n is None else f"{n} animals per group"
+    return f"{estimator}, {sizes}"
 
 
 def review_bias(result: Result) -> Figure:
@@ -95,7 +102,9 @@ def review_bias(result: Result) -> Figure:
         panel.axhline(0.0, color="#666666", linewidth=0.8)
         panel.set_title(title, fontsize=10)
         panel.set_xlabel("studies in the review")
-    axes[1].legend(fontsize=8)
+        panel.xaxis.get_major_locator().set_params(integer=True)
+    axes[1].legend(fontsize=8, loc="best")
+    figure.suptitle(_what("", n).lstrip(", "), fontsize=9, x=0.01, ha="left", color="#444444")
     return figure
 
 
@@ -105,10 +114,13 @@ def _update_panels(result: Result, measures: dict[str, str]) -> tuple[Figure, An
     figure, axes = new_figure(columns=len(measures), width=4.2 * len(measures), height=3.7)
     for panel, (measure, title) in zip(axes, measures.items(), strict=True):
         for i, n in enumerate(result.scenario["n"]):
-            own = _rows(result, measure, estimator=estimator, interval=intervals[0], n=n)
+            # How far the pooled effect moves does not depend on the interval.
+            interval = None if measure.startswith("shift") else intervals[0]
+            own = _rows(result, measure, estimator=estimator, interval=interval, n=n)
             _line(panel, own, "new_studies", i, f"{n} per group")
         panel.set_title(title, fontsize=10)
         panel.set_xlabel("new studies added")
+        panel.xaxis.get_major_locator().set_params(integer=True)
     return figure, axes
 
 
@@ -121,7 +133,7 @@ def update_chances(result: Result) -> Figure:
     })  # fmt: skip
     for panel in axes:
         _percent_axis(panel)
-    axes[0].legend(fontsize=8, loc="lower right")
+    axes[0].legend(fontsize=8, loc="best")
     return figure
 
 

@@ -133,7 +133,7 @@ def meta_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
         found.append((
             "selection",
             "Every study of the new review is taken to be published. What selection would do: "
-            f"planner bias --analysis {analysis.name}",
+            f"planner bias {analysis.option}",
         ))  # fmt: skip
     return [{"code": code, "text": text} for code, text in found]
 
@@ -145,14 +145,14 @@ def _clustered(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     if not first:
         return []
     worst = min(first, key=lambda row: row["value"])
-    name = facts["analysis"].name
+    name = facts["analysis"].option
     if worst["cluster"] == "none":
         return []
     return [(
         "clusters",
         f"If comparisons of one {worst['cluster']} depend, the "
         f"{INTERVALS[worst['interval']]} interval covers the true mean in as few as "
-        f"{precise(worst['value'])} of reviews. Plan with it: planner meta --analysis {name} "
+        f"{precise(worst['value'])} of reviews. Plan with it: planner meta {name} "
         f"--cluster {worst['cluster']}",
     )]  # fmt: skip
 
@@ -180,8 +180,8 @@ def update_answer(facts: Mapping[str, Any]) -> str:
     if before is not None and after is not None:
         shift = value(rows, "shift_abs", new_studies=m, n=n, estimator=names["estimator"]) or 0.0
         text += (
-            f" The interval narrows from {before:.2f} to {after:.2f} SDs, the pooled effect moves "
-            f"by {shift:.2f} on average."
+            f" The interval's mean width goes from {before:.2f} to {after:.2f} SDs, the pooled "
+            f"effect moves by {shift:.2f}."
         )
     most, largest = more[-1], sizes[-1]
     excludes = value(rows, "pi_excludes_zero", new_studies=most, **{**names, "n": largest})
@@ -229,6 +229,15 @@ def update_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
             else:
                 continue
             break
+    names = {"estimator": design.estimators[0], "interval": design.intervals[0]}
+    after = value(rows, "success", n=facts["sizes"][0], new_studies=facts["counts"][-1], **names)
+    if _conclusion(rows, facts["sizes"][0], **names) == 1.0 and after is not None and after < 1.0:
+        found.append((
+            "why-less",
+            "The published effect is significant already. A new laboratory where the true effect "
+            "is small or reversed can undo that, and larger studies show such effects more "
+            "clearly: significance is not what new studies buy here, a narrower interval is.",
+        ))  # fmt: skip
     found += _dependent(analysis, facts["calibration"], "--update")
     if facts["calibration"].share > 0.0:
         found.append((
@@ -249,7 +258,7 @@ def _dependent(analysis: Any, calibration: Any, mode: str) -> list[tuple[str, st
             return [(
                 "clusters",
                 f"The {analysis.k} published comparisons come from {groups} {name} and are taken "
-                f"as independent here. The other extreme: planner meta --analysis {analysis.name} "
+                f"as independent here. The other extreme: planner meta {analysis.option} "
                 f"{mode} --cluster {level}",
             )]  # fmt: skip
     return []
@@ -293,7 +302,7 @@ def labs_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
     design, rows, analysis = facts["design"], facts["rows"], facts["analysis"]
     found = []
     if facts["counts"][0] == 1:
-        name = "--mu M --tau T" if analysis is None else f"--analysis {analysis.name}"
+        name = "--mu M --tau T" if analysis is None else analysis.option
         found.append((
             "one-lab",
             "One laboratory says nothing about the mean over laboratories, so its row is empty. "

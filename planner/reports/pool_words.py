@@ -231,7 +231,15 @@ def _few(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
         text += (
             f"which says something else ({p_words(hk['pval'])}, against {p_words(wald['pval'])} "
         )
-        found.append(("hartung-knapp", text + "of Wald, too narrow with few studies)."))
+        wider = hk["ci_ub"] - hk["ci_lb"] > wald["ci_ub"] - wald["ci_lb"]
+        # Studies that agree by chance make Hartung-Knapp's interval the narrow one.
+        text += (
+            "of Wald, too narrow with few studies)."
+            if wider
+            else "of Wald): the studies agree more than chance lets them, and it takes that at its "
+            "word. Never narrower than Wald: --interval hk-wald."
+        )
+        found.append(("hartung-knapp", text))
     return found
 
 

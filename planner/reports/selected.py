@@ -52,7 +52,7 @@ def selected_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
     found = [(
         "unknown",
         "The published numbers fit every row equally well: they cannot tell how strong selection "
-        f"was. What could: planner bias --analysis {analysis.name}",
+        f"was. What could: planner bias {analysis.option}",
     )]  # fmt: skip
     if chosen.mu_lb is None:
         why = (

@@ -222,7 +222,7 @@ def power_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
 
 
 def _option(facts: Mapping[str, Any]) -> str:
-    return f"planner power --analysis {facts['analysis'].name}"
+    return f"planner power {facts['analysis'].option}"
 
 
 def _includes_no_effect(analysis: Any) -> bool:

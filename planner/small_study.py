@@ -14,6 +14,7 @@ from planner.errors import InputError, check_seed, unknown
 from planner.group_sizes import Sizes
 from planner.mechanisms import Swept, capped, swept
 from planner.options import check_truth, replications
+from planner.precision import precise
 from planner.results import Result, performance_row, provenance
 from planner.synthesis_designs import VTYPES, check_counts, chosen, draw_plan, sizes_named
 from sims.names import ESTIMATORS
@@ -40,6 +41,7 @@ class Cell:
     studies: Studies
 
 
+@precise
 def bias(
     analysis: Analysis | None = None,
     *,

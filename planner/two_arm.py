@@ -14,6 +14,7 @@ from planner.designs import Design
 from planner.errors import InputError, check_seed, unknown
 from planner.options import check_targets, check_truth, replications
 from planner.outer_draws import Found, group_rows, run_groups
+from planner.precision import precise
 from planner.questions import Questions, Truth
 from planner.results import Result, provenance
 from planner.selected_calibration import discounted
@@ -31,6 +32,7 @@ LARGEST_RECOMMENDED = 50  # per group; beyond it something else helps more than 
 LARGEST_TABLE_N = 2000  # required sizes above it are not simulated unless asked for
 
 
+@precise
 def power(
     analysis: Analysis | None = None,
     *,

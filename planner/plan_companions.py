@@ -89,6 +89,26 @@ def decay_result(
     )  # fmt: skip
 
 
+def program_parts(
+    analysis: Analysis, calibration: Calibration, decay: Result | None, n: int,
+    asked: Mapping[str, Any], seed: int, jobs: int | None,
+    progress: Callable[[str, int, int], None] | None,
+) -> dict[str, Any]:  # fmt: skip
+    """What could be studied next, and what each step would teach."""
+    from planner.decay_truth import calibrated_truth, find_analyses
+    from planner.options import parse_readings
+    from planner.program_of_studies import program
+
+    taken = None
+    if decay is not None:
+        topics = parse_readings(list(asked["reading"]))
+        early, late, review = find_analyses(str(decay.truth["analysis"]), None, None, topics)
+        taken = calibrated_truth(
+            early, late, review, cluster=calibration.cluster, others=False, jobs=jobs
+        ).taken
+    return program(calibration, n, taken, seed, progress)
+
+
 def decay_parts(result: Result | None) -> dict[str, Any] | None:
     """What a plan shows of `planner decay`: half-lives by reading, and sizes by day."""
     if result is None:

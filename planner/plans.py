@@ -168,7 +168,13 @@ def _result(
     parts: Parts, varied: Planned, sizes: Sizes, review: Any, cage: int | None,
     asked: Mapping[str, Any], progress: Callable[[str, int, int], None] | None,
 ) -> Plan:  # fmt: skip
-    from planner.plan_companions import bias_result, bias_rows, decay_parts, decay_result
+    from planner.plan_companions import (
+        bias_result,
+        bias_rows,
+        decay_parts,
+        decay_result,
+        program_parts,
+    )
     from planner.reports.plan_commands import commands
     from planner.reports.plan_figures import FIGURES
     from planner.reports.plan_reporting import ademp, arrive
@@ -188,6 +194,9 @@ def _result(
     }  # fmt: skip
     for name in ("n", "animals", "mu", "tau", "shrink"):
         scenario.pop(name)
+    program = program_parts(
+        analysis, calibration, decay, varied.n, asked, varied.seed, varied.jobs, progress
+    )
     extra = {
         "headline": base.extra["headline"],
         "title": analysis.title.rstrip("."), "review": analysis.review,
@@ -199,6 +208,7 @@ def _result(
         "sensitivity": list(parts.sensitivity), "tornado": tornado(parts.sensitivity),
         "numbers": printed_numbers(analysis), "contradictions": contradictions(analysis, review),
         "check": list(calibration.check), "coverage": coverage(analysis),
+        "program": program,
         "bias": {"answer": bias.answer, "rows": bias_rows(bias), "n_sim": bias.scenario["reps"]},
         "arrive": arrive(parts), "ademp": ademp(parts, N_MATCH),
         "commands": commands(base, bias, decay, scenario),

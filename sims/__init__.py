@@ -1,8 +1,8 @@
 """Simulation of experiments and of meta-analyses: numbers in, numbers out.
 
 Files in reading order: types, kernels, streams, tables, chi, effects, experiments, exact; names,
-pooling, inference, subgroups, robust; syntheses, known, clustered, conditioning, posterior;
-smallstudy_names, student, smallstudy, selection_models, corrections, smallstudy_inference,
+pooling, inference, subgroups, robust; syntheses, known, clustered, conditioning, posterior,
+preposterior; smallstudy_names, student, smallstudy, selection_models, corrections, smallstudy_inference,
 selection, selection_shares, selection_tally, selection_pooling, conditioning_selected;
 performance, tally, engine, search; then the fast versions in lanes/.
 """

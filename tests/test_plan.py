@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from planner.plans import Plan
 from planner.reports.places import FORMATS
 
 REPS = 2000
-ANALYSES = ("single-early", "single-late", "chronic-during", "chronic-after")
+ANALYSES = ("single-late", "chronic-during", "chronic-after")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -27,6 +28,8 @@ def _few_reviews() -> Any:
         patch.setattr("planner.plan_companions.REPS", 200)
         patch.setattr("planner.plan_companions.DECAY_REPS", 200)
         patch.setattr("planner.plan_sensitivity.N_MATCH", 1 << 12)
+        patch.setattr("planner.program_of_studies.N_DRAWS", 100)
+        patch.setattr("planner.program_of_studies.REPS", 50)
         yield
 
 
@@ -244,10 +247,14 @@ def test_text_of_evidence_is_text(tmp_path: Path) -> None:
         f'title = "{evil}"\nsource = "</script><img src=x onerror=alert(2)>"\nk = 12\ng = 0.85\n'
         'ci = [0.40, 1.30]\nI2 = 61\n[group_sizes]\nmedian = 8\nrange = [5, 14]\n'
     )  # fmt: skip
-    analysis = planner.read(file)
-    truth = planner.calibrate(planner.analysis("chronic-after"))  # any: the words are tested
+    words = planner.read(file)
+    # The numbers of the catalogue, whose calibration ships, under the file's words.
+    analysis = replace(
+        planner.analysis("chronic-after"), title=words.title, review=words.review,
+        citation=words.citation, notes=(words.title,),
+    )  # fmt: skip
     asked = {"evidence": str(file), "reading": []}
-    page = planner.plan(analysis, reps=REPS, truth=truth, asked=asked).html()
+    page = planner.plan(analysis, reps=REPS, asked=asked).html()
     assert "<script>alert(1)" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert "<img" not in page
@@ -261,7 +268,7 @@ def test_command_writes_the_page_once(
     line = [
         "plan",
         "--analysis",
-        "chronic-after",
+        "single-early/intrathecal",
         "--reps",
         "2000",
         "--out",
@@ -270,7 +277,7 @@ def test_command_writes_the_page_once(
     ]
     assert main(line) == 0
     shown = capsys.readouterr().out
-    assert "ANSWER  Plan 23 animals per group" in shown
+    assert "ANSWER  Plan 10 animals per group" in shown
     assert len(shown.splitlines()) < 60
     assert max(map(len, shown.splitlines())) <= 80
     names = {path.name for path in folder.iterdir()}
@@ -305,3 +312,32 @@ def test_wrong_input_is_named(
 def test_a_plan_without_evidence_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan"]) == 2
     assert "give --analysis NAME or --evidence FILE.toml" in capsys.readouterr().err
+
+
+def test_program_of_studies_ranks_by_what_it_teaches(plans: dict[str, Plan]) -> None:
+    program = plans["chronic-after"].extra["program"]
+    rows = program["rows"]
+    assert [row["per_ten"] for row in rows] == sorted((r["per_ten"] for r in rows), reverse=True)
+    steps = {row["step"]: row for row in rows}
+    one, days = steps["one more laboratory"], steps["one laboratory, three more days"]
+    assert (one["animals"], one["days"], days["days"]) == (46, 1, 4)
+    # More days say nothing more about mu and tau, and more about the half-life.
+    assert days["mu"] == one["mu"]
+    assert days["half_life"]["value"] > one["half_life"]["value"]
+    assert steps["two more laboratories"]["tau"]["value"] > one["tau"]["value"]
+    for row in rows:
+        gains = [row[name]["value"] for name in ("mu", "tau", "half_life")]
+        assert row["per_ten"] == pytest.approx(10 * sum(gains) / 3 / row["animals"], rel=1e-12)
+    late = plans["single-late"].extra["program"]
+    assert late["day"] is None
+    assert all(row["half_life"]["value"] is None for row in late["rows"])
+
+
+def test_thin_evidence_is_counted_from_the_catalogue(after: Plan) -> None:
+    counts = {row["factor"]: {level["level"]: level["comparisons"] for level in row["levels"]}
+              for row in after.extra["coverage"]}  # fmt: skip
+    # Table 1 of the article: Huang, Mak, Mao, Salvat (two), Swartjes.
+    assert counts["species"] == {"rat": 4, "mouse": 2}
+    assert counts["sex"] == {"male": 4, "female": 2}
+    assert counts["route"] == {"i.p.": 3, "s.c.": 1, "i.t.": 1, "i.v.": 1}
+    assert sum(counts["laboratory"].values()) == sum(counts["delay"].values()) == 6

@@ -64,6 +64,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         patch.setattr("planner.plan_companions.REPS", 200)
         patch.setattr("planner.plan_companions.DECAY_REPS", 200)
         patch.setattr("planner.plan_sensitivity.N_MATCH", 1 << 12)
+        patch.setattr("planner.program_of_studies.N_DRAWS", 100)
+        patch.setattr("planner.program_of_studies.REPS", 50)
         for name, analysis in analyses.items():
             given = truth if name == "evil" else None
             planner.plan(analysis, reps=2000, truth=given).save(folder / f"{name}.html")

@@ -220,7 +220,7 @@ class Store:
                 return True
             except sqlite3.OperationalError as error:
                 self._failures += 1
-                note(f"finished work cannot be kept ({error}): {self.path}")
+                note(f"finished work cannot be kept ({error}): {self.folder}")
             except sqlite3.DatabaseError as error:
                 self._replace(error)
             except OSError as error:

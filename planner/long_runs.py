@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from planner.finished_work import BUSY_SECONDS, Kept, Store, user_store
+from planner.notes import note
 
 if TYPE_CHECKING:
     from sims.tally import KernelTally, Progressed
 
 PIECE_SECONDS = 2.0  # of work: what is lost at most
+WORTH_SAYING = 10.0
 LEAST_SECONDS = 0.02  # a run of less is not worth a row
 
 
@@ -70,6 +72,8 @@ class RunKeeper:
         if kept is None or len(kept.data) != 8 * int(np.prod(self.shape)):
             return None
         self.seconds = kept.seconds
+        if kept.seconds >= WORTH_SAYING:
+            note("going on from finished work (planner store shows what is kept)")
         sums = np.frombuffer(kept.data, dtype="<f8").reshape(self.shape).astype(float)
         return Progressed(kept.done, sums)
 

@@ -134,6 +134,22 @@ def test_what_is_kept_is_used(store: Store) -> None:
     assert finished()[0, 0] < 3_000  # nothing but the last 300,000 mod 4,096
 
 
+def test_long_work_that_is_used_again_is_said_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(long_runs, "WORTH_SAYING", 0.0)
+    for _ in range(3):
+        finished()
+    assert capsys.readouterr().err.splitlines() == [
+        "planner: going on from finished work (planner store shows what is kept)"
+    ]
+    notes.silence(True)
+    monkeypatch.setattr(notes, "_said", set())
+    finished()
+    notes.silence(False)
+    assert capsys.readouterr().err == ""
+
+
 def test_short_work_is_not_kept(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(long_runs, "PIECE_SECONDS", 1e9)
     assert np.array_equal(finished(), plain())

@@ -366,7 +366,7 @@ def kill_and_resume(kills: int, seed: int, n_sim: int) -> None:
 
 
 def test_kills_lose_no_finished_piece() -> None:
-    kill_and_resume(3, seed=1, n_sim=N_SIM)
+    kill_and_resume(2, seed=1, n_sim=N_SIM)
 
 
 @pytest.mark.slow

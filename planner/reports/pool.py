@@ -147,7 +147,7 @@ def _small_study(document: Mapping[str, Any]) -> list[str]:
     if not tests:
         return []
     text = "Small-study effects: "
-    text += "; ".join(f"{_TESTS[row['detector']]} {p_words(row['pval'])}" for row in tests) + "."
+    text += "; ".join(f"{_TESTS[row['detector']]} {_direction(row)}" for row in tests) + "."
     parts = []
     for row in document["corrections"]:
         if row["correction"] in ("none", "trimfill-r0", "pet", "peese") or not row["converged"]:
@@ -163,6 +163,14 @@ def _small_study(document: Mapping[str, Any]) -> list[str]:
         parts.append(f"{name} {number(row['estimate'])} {_interval(row)}{more}")
     lines = ["", *paragraph(text, "  ")]
     return lines + (paragraph(f"Corrected: {'; '.join(parts)}.", "  ") if parts else [])
+
+
+def _direction(row: Mapping[str, Any]) -> str:
+    """P of a test, and what small studies show where it is small."""
+    if row["pval"] >= 0.1:
+        return p_words(row["pval"])
+    size = "larger" if row["estimate"] > 0.0 else "smaller"
+    return f"{p_words(row['pval'])} (small studies show {size} effects)"
 
 
 def _side(row: Mapping[str, Any]) -> int:

@@ -116,6 +116,13 @@ def pool_warnings(table: StudyTable, facts: Mapping[str, Any]) -> list[dict[str,
         found.append(("measure-assumed", f"{text} --measure NAME"))
     found += _large(table, facts)
     found += _few(facts)
+    if facts["k"] > 2:
+        found.append((
+            "corrections",
+            "The tests and corrections of small-study effects take comparisons as independent, and "
+            "most corrections move an average even where nothing is wrong. By how much here: make "
+            "evidence (--write-evidence FILE.toml), then planner bias --evidence FILE.toml",
+        ))  # fmt: skip
     if table.left_out:
         lines = ", ".join(str(row["line"]) for row in table.left_out[:8])
         more = ", ..." if len(table.left_out) > 8 else ""

@@ -155,6 +155,7 @@ def power_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
     target = facts["targets"][0]
     printed, average = _row(facts, "as-printed", target), _row(facts, "pooled", target)
     mu = calibration.mu
+    found += _discounted(facts)
     if analysis.sign < 0:
         found.append((
             "wrong-way",
@@ -174,7 +175,8 @@ def power_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
             "also fit.",
         ))  # fmt: skip
     if (
-        printed
+        facts["plan_for"] != "discounted"
+        and printed
         and average
         and None not in (printed["n"], average["n"])
         and (printed["n"] != average["n"] and f"{mu:.2f}" != f"{analysis.g.number:.2f}")
@@ -219,6 +221,27 @@ def power_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
                 ))  # fmt: skip
                 break
     return [{"code": code, "text": text} for code, text in found]
+
+
+def _discounted(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What the discounted truth is, where the plan is for it."""
+    if facts["plan_for"] != "discounted":
+        return []
+    truth = next(one for one in facts["truths"] if one.name == "discounted")
+    mu, tau = float(truth.mu[0]), float(truth.tau[0])
+    if facts["calibration"].mu > 3.0:
+        return [("discounted", f"Discounted: a mean effect size of {mu:.2f}, as if SEs were read "
+                 "as SDs.")]  # fmt: skip
+    if abs(mu - 0.75 * facts["calibration"].mu) < 1e-9:
+        return [("discounted", f"Discounted: a mean effect size of {mu:.2f}, a quarter smaller. No "
+                 "truth gives the published numbers under selection of weight 0.2.")]  # fmt: skip
+    return [(
+        "discounted",
+        f"The plan uses a mean effect size of {mu:.2f} (SD between laboratories {tau:.2f}): what "
+        "would publish these numbers if studies with P above 0.05, or against benefit, were "
+        "published only once in five times (planner calibrate "
+        f"{facts['analysis'].option} --mechanism step).",
+    )]  # fmt: skip
 
 
 def _option(facts: Mapping[str, Any]) -> str:

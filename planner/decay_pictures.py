@@ -123,7 +123,8 @@ def sensitivity(
             kept[key] = answers.required(question, own.shaped(shape), goal)
         n, low, high = kept[key]
         rows.append({"question": question, "truth": own.name, "target": goal, "what": what,
-                     "value": value, "n": n, "ci_lb": low, "ci_ub": high})  # fmt: skip
+                     "value": value, "n": n, "ci_lb": low, "ci_ub": high,
+                     "animals": None if n is None else changed.animals(n)})  # fmt: skip
 
     top = 1.0 - design.error if design.covariance == "ar1" else 1.0
     if design.layout == "repeated":

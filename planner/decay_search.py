@@ -215,6 +215,13 @@ def search_result(
         search_warnings,
     )
 
+    if asked.plan_for in ("pooled", "discounted"):
+        raise InputError(
+            f"--plan-for {asked.plan_for} does not go with --optimize: days are searched over all "
+            "joint draws; accepted: assurance"
+        )
+    if asked.plan_for == "new-lab":  # the default of the command, not of the search
+        scenario = {**scenario, "plan_for": "assurance"}
     question = "half-life" if len(asked.questions) > 1 else asked.questions[0]
     goal = asked.targets[0]
     truths = truths_of(truth.taken)

@@ -307,12 +307,21 @@ def report(state, mean, tau2, deviation, inverse_sd, n, reported, practices):
 
 
 @kernel
+def _first_of_cluster(cluster, i):
+    for j in range(i):
+        if cluster[j] == cluster[i]:
+            return False
+    return True
+
+
+@kernel
 def publish_synthesis(state, mu, tau, studies, mechanism, cap, effects, yi, vi, ni):
     """Fill yi, vi, ni (k,) with published studies; returns (studies run, 1.0 or 0.0, state).
 
     A study that stays unpublished is replaced by another one, at most `cap` for one place: then
-    the synthesis is given up (0.0). effects: (n_clusters,) scratch. Studies of a cluster, published
-    or not, share its deviation. ni: animals in both groups.
+    the synthesis is given up (0.0). effects: (n_clusters,) scratch. Studies of a cluster share its
+    deviation once one of them is published: before that another cluster takes its place, so that
+    clusters of one study are selected as independent studies are. ni: animals in both groups.
     """
     values, cdf, fixed, cluster = studies.n, studies.cdf, studies.fixed, studies.cluster
     share, terms, sd_tables = studies.share, studies.terms, studies.sd_tables
@@ -332,6 +341,8 @@ def publish_synthesis(state, mu, tau, studies, mechanism, cap, effects, yi, vi, 
         while True:
             if tried > 0 and fixed[i] < 0 and redraw:
                 which, state = draw_size(state, cdf)
+            if tried > 0 and share > 0.0 and _first_of_cluster(cluster, i):
+                effects[cluster[i]], state = draw_normal(state)
             n = values[which]
             z, state = draw_normal(state)
             own = math.sqrt(tau2 + 2.0 / n) * z

@@ -27,7 +27,7 @@ CORRECTION_WORDS = {
     "peese": "effect at standard error 0, in the variance",
     "pet-peese": "peese where pet shows an effect (one-sided p < .05), else pet",
     "sel3": "selection model: mean, variance, weight of p > .025",
-    "p-uniform-star": "likelihood given what is significant",
+    "p-uniform-star": "likelihood given on which side of significance each study lies",
     "limit": "effect of a study without sampling error",
 }
 MECHANISM_WORDS = {

@@ -208,7 +208,14 @@ def _sensitivity(document: Mapping[str, Any]) -> list[str]:
     parts = []
     for what in dict.fromkeys(row["what"] for row in rows):
         own = [row for row in rows if row["what"] == what]
-        values = ", ".join(f"{row['value']} {_short(row)}" for row in own)
+        # Cohorts need their animals on every day: sizes alone would not compare.
+        more = [
+            f" ({row['animals']} animals)" if what == "layout" and row["n"] is not None else ""
+            for row in own
+        ]
+        values = ", ".join(
+            f"{row['value']} {_short(row)}{text}" for row, text in zip(own, more, strict=True)
+        )
         parts.append(f"{_CHANGES[what]} {values}")
     return ["", *paragraph(text + "; ".join(parts) + ".", "  ")]
 

@@ -51,8 +51,9 @@ def selected_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
     analysis, chosen, calibration = facts["analysis"], facts["chosen"], facts["calibration"]
     found = [(
         "unknown",
-        "The published numbers fit every row equally well: they cannot tell how strong selection "
-        f"was. What could: planner bias {analysis.option}",
+        "The published effect and heterogeneity fit every row, by construction: they cannot tell "
+        "how strong selection was. Whether a test would have seen it: planner bias "
+        f"{analysis.option}",
     )]  # fmt: skip
     if chosen.mu_lb is None:
         why = (

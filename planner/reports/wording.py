@@ -238,8 +238,8 @@ def _discounted(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(
         "discounted",
         f"The plan uses a mean effect size of {mu:.2f} (SD between laboratories {tau:.2f}): what "
-        "would publish these numbers if studies with P above 0.05, or against benefit, were "
-        "published only once in five times (planner calibrate "
+        "would publish these numbers if studies without a significant benefit were published only "
+        "once in five times (planner calibrate "
         f"{facts['analysis'].option} --mechanism step).",
     )]  # fmt: skip
 

@@ -171,6 +171,16 @@ def test_simulated_share_is_the_integral(name, redraw):
     assert mcses_off(run, 6.0 / share) < 4.0
 
 
+def test_clusters_of_one_study_are_selected_as_independent_studies_are():
+    # All of tau^2 between six clusters of one study each: seed 1, 20,000 syntheses. Studies run
+    # are those of the integral over independent studies, and published effects are the same.
+    mechanism, mu, tau = make_mechanism({"step": 0.2}), 0.3, 1.2
+    single = make_studies(N, P, 6, cluster=np.arange(6), share=1.0)
+    alone, own = (_drawn(mechanism, 20_000, mu, tau, studies=s) for s in (STUDIES, single))
+    assert mcses_off(own[3], 6.0 / (1.0 - unpublished_share(mechanism, STUDIES, mu, tau))) < 4.0
+    assert mcses_off(own[0].mean(axis=1), alone[0].mean()) < 4.0 * np.sqrt(2.0)
+
+
 def test_what_would_never_end_is_refused():
     mechanism = make_mechanism({"step": 0.0})
     with pytest.raises(Unpublishable):

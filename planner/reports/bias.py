@@ -121,8 +121,8 @@ def _detectors(rows: Sequence[Mapping[str, Any]], shown: Sequence[tuple[Any, ...
     reps = 0 if first is None else first["n_sim"]
     model = "" if first is None else first["estimator"]
     note = (
-        f"  * nothing happens here. {reps:,} syntheses each, {model}: shares have "
-        f"SEs up to {50.0 / max(1, reps) ** 0.5:.1f} points."
+        f"  * nothing happens here. {reps:,} syntheses each, {model}: SE of shares "
+        f"<= {50.0 / max(1, reps) ** 0.5:.1f} points."
     )
     return [line.rstrip() for line in [*lines, note, ""]]
 

@@ -44,19 +44,9 @@ bench: $(VENV)/.installed-test
 validate: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
-# Everything under results/ again, one folder for each command and analysis.
-ANALYSES := single-early single-late chronic-during chronic-after
-save = $(BIN)/planner $(2) --force --quiet --out results/$(1) > results/$(1).txt
-
+# Everything under results/ again, from planner/catalogue/scenarios/.
 results: $(VENV)/.installed
-	set -e; for analysis in $(ANALYSES); do \
-	    for command in calibrate power meta bias; do \
-	        $(call save,$$command-$$analysis,$$command --analysis $$analysis); \
-	    done; \
-	    $(call save,update-$$analysis,meta --analysis $$analysis --update); \
-	    $(call save,labs-$$analysis,meta --analysis $$analysis --labs 1:8 --animals 48$(,)96); \
-	done
-	$(call save,pool-marbles,pool tests/data/marbles.csv --benefit lower)
+	$(BIN)/planner reproduce --out results --force $(ARGS)
 
 calibrations: $(VENV)/.installed
 	$(BIN)/python -m planner.ship_calibrations

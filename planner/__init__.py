@@ -21,12 +21,13 @@ _PLACES = {
     "plan": "planner.plans",
     "pool": "planner.pooling_data",
     "power": "planner.two_arm",
+    "reproduce": "planner.reproduction",
     "update": "planner.updates",
 }
 
 __all__ = [
     "InputError", "__version__", "analysis", "benchmark", "bias", "calibrate", "decay", "labs",
-    "meta", "plan", "pool", "power", "read", "update",
+    "meta", "plan", "pool", "power", "read", "reproduce", "update",
 ]  # fmt: skip
 
 

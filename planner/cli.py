@@ -37,6 +37,7 @@ COMMANDS = {
         "Tests and corrections under small-study mechanisms.",
     ),
     "benchmark": ("For maintainers", "Simulation speed against its limit."),
+    "reproduce": ("For maintainers", "Everything under results/ again."),
     "store": ("For maintainers", "Finished work that long runs go on from."),
 }
 

@@ -1,0 +1,71 @@
+"""The README's Python, as it stands there: it runs, and gives what INTERFACE promises."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+import planner
+from planner.results import Result
+
+ROOT = Path(__file__).parent.parent
+
+
+def example() -> str:
+    """The README's block of Python that begins with `import planner`."""
+    text = (ROOT / "README.md").read_text()
+    block = re.search(r"(?:^ {4}.*\n|^\n)*^ {4}import planner\n(?:^ {4}.*\n|^\n)*", text, re.M)
+    assert block is not None
+    return "\n".join(line[4:] for line in block[0].splitlines())
+
+
+def test_the_documented_example_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """In a folder of its own, with few replicates: what is tested is that every line works."""
+    (tmp_path / "tests").symlink_to(ROOT / "tests")
+    monkeypatch.chdir(tmp_path)
+    for place, value in (
+        ("planner.two_arm.DEFAULT_REPS", 2000), ("planner.new_reviews.DEFAULT_REPS", 500),
+        ("planner.updates.DEFAULT_REPS", 500), ("planner.updates.SET_REPS", 16),
+        ("planner.updates.N_SETS", 40),
+        ("planner.multi_lab.DEFAULT_REPS", 500), ("planner.small_study.DEFAULT_REPS", 200),
+        ("planner.decay_plans.CONTRAST_REPS", 2000), ("planner.decay_plans.TRIAL_REPS", 200),
+        ("planner.plan_companions.REPS", 200), ("planner.plan_companions.DECAY_REPS", 200),
+        ("planner.plan_sensitivity.N_MATCH", 1 << 12), ("planner.program_of_studies.REPS", 50),
+        ("planner.program_of_studies.N_DRAWS", 100),
+    ):  # fmt: skip
+        monkeypatch.setattr(place, value)
+    space: dict[str, object] = {}
+    exec(compile(example(), "README.md", "exec"), space)
+    assert isinstance(space["r"], Result)
+    assert space["r"].answer.startswith("Plan 23 animals per group")
+    assert (tmp_path / "plan.html").read_text().startswith("<!doctype html>")
+    assert (tmp_path / "plan.json").exists()
+    assert (tmp_path / "out" / "result.json").exists()
+
+
+def test_results_are_tables_and_figures() -> None:
+    result = planner.power(planner.analysis("chronic-after"), n=range(4, 13, 4), reps=2000)
+    assert isinstance(result.frame, pd.DataFrame)
+    assert set(result.frame["n"]) == {4, 8, 12}
+    assert isinstance(result.required, pd.DataFrame)
+    assert isinstance(result.plot(), Figure)
+    assert "<table" in result._repr_html_()
+    truth = planner.calibrate(planner.analysis("chronic-after"))
+    assert list(truth.draws.columns) == ["mu", "tau"]
+    with pytest.raises(planner.InputError, match="names that exist"):
+        planner.analysis("chronic-aftr")
+
+
+def test_importing_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, planner; heavy = {'numba', 'scipy', 'pandas', 'matplotlib', 'jinja2'};"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"

@@ -1,0 +1,96 @@
+"""Results are those of the committed scenarios: a small part is derived again and compared."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from planner.cli import main
+from planner.reproduction import KINDS, differences, reproduce, scenarios
+
+RESULTS = Path(__file__).parent.parent / "results"
+
+
+def test_every_kind_has_its_scenarios() -> None:
+    found = scenarios()
+    assert {one.kind for one in found} == set(KINDS)
+    for kind in ("calibrate", "power", "meta", "update", "labs", "bias", "plan"):
+        names = {one.name.partition("-")[2] for one in found if one.kind == kind}
+        assert {"single-early", "single-late", "chronic-during", "chronic-after"} <= names
+
+
+@pytest.mark.parametrize("one", scenarios(), ids=lambda one: one.name)
+def test_each_scenario_has_its_result(one) -> None:  # type: ignore[no-untyped-def]
+    folder = RESULTS / one.name
+    document = json.loads((folder / one.result_file).read_text())
+    assert document["command"] == one.command
+    assert (folder / "page.txt").stat().st_size > 500
+    assert one.name in (RESULTS / "README.md").read_text()
+    assert {path.name for path in RESULTS.iterdir() if path.is_dir()} >= {one.name}
+
+
+def test_no_result_is_without_a_scenario() -> None:
+    folders = {path.name for path in RESULTS.iterdir() if path.is_dir()}
+    assert folders - {"validation", "speed"} <= {one.name for one in scenarios()}
+
+
+@pytest.mark.parametrize(
+    "name", ["power-single-late", "power-chronic-during-sesoi", "labs-single-late"]
+)
+def test_results_are_derived_again(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Counts exactly, other numbers to 1e-9."""
+    found = reproduce([name], out=RESULTS, check=True)
+    assert found.rows[0]["differences"] == []
+    assert "agree" in found.document()["answer"]
+
+
+def test_differences_are_found() -> None:
+    kept = {"n_hit": 10, "value": 0.5, "text": "lab", "rows": [1.0, None, True], "a": 1}
+    assert differences(kept, kept) == []
+    assert differences(kept, {**kept, "value": 0.5 + 5e-10, "added": 1}) == []
+    assert differences(kept, {**kept, "text": "new-lab"}) == ["/text is 'new-lab', kept 'lab'"]
+    assert differences({"answer": "Plan 9."}, {"answer": "Plan nine."}) == []
+    assert differences(kept, {**kept, "value": 0.5 + 5e-9}) != []
+    assert differences(kept, {**kept, "n_hit": 11}) == ["/n_hit is 11, kept 10"]
+    assert differences(kept, {**kept, "rows": [1.0, None, 1]}) != []
+    assert differences(kept, {**kept, "rows": [1.0, None]}) == ["/rows has 2 entries, kept 3"]
+    assert differences(kept, {"n_hit": 10}) != []
+    assert differences({"value": 1e12}, {"value": 1e12 + 100}) == []
+    assert differences({"provenance": {"numpy": "1"}}, {"provenance": {"numpy": "2"}}) == []
+
+
+def test_a_changed_number_is_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:  # fmt: skip
+    name = "power-single-late"
+    shutil.copytree(RESULTS / name, tmp_path / name)
+    file = tmp_path / name / "result.json"
+    document = json.loads(file.read_text())
+    document["performance"][0]["n_hit"] += 1
+    file.write_text(json.dumps(document))
+    assert main(["reproduce", name, "--check", "--out", str(tmp_path), "--quiet"]) == 1
+    shown = capsys.readouterr().out
+    assert "1 of 1 scenarios differ" in shown
+    assert "/performance/0/n_hit" in shown
+    assert main(["reproduce", name, "--out", str(tmp_path)]) == 2
+    assert "use --force" in capsys.readouterr().err
+
+
+def test_names_are_known(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["reproduce", "--list"]) == 0
+    assert "  power-chronic-after\n" in capsys.readouterr().out
+    assert main(["reproduce", "power-chronic-aftr"]) == 2
+    assert "did you mean power-chronic-after" in capsys.readouterr().err
+    assert main(["reproduce", "power", "--check", "--out", "nowhere"]) == 2
+    assert "nothing to compare with" in capsys.readouterr().err
+
+
+def test_every_scenario_file_is_what_its_command_takes() -> None:
+    from planner.options import read_scenario
+
+    names = ("analysis", "update", "labs", "animals", "sesoi", "file", "benefit")
+    for one in scenarios():
+        assert read_scenario(one.file, one.command, dict.fromkeys(names))

@@ -156,3 +156,19 @@ def test_ascii_output_and_foreign_engine(tmp_path):
     assert done.stdout == b""
     assert b"sims.py" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("planner p", ["power", "plan", "pool"]),
+        ("planner power --analysis chronic-a", ["chronic-after", "chronic-after/rat"]),
+        ("planner plan --bud", ["--budget"]),
+    ],
+)
+def test_the_shell_completes(typed: str, offered: list[str]) -> None:
+    environment = {**os.environ, "COMP_WORDS": typed, "_PLANNER_COMPLETE": "complete_bash",
+                   "COMP_CWORD": str(len(typed.split()) - 1)}  # fmt: skip
+    line = [sys.executable, "-c", "from planner.cli import main; main()"]
+    found = subprocess.run(line, env=environment, capture_output=True, text=True)
+    assert found.stdout.split() == offered

@@ -37,8 +37,18 @@ def words(meanings: Mapping[str, str]) -> str:
     return "\n".join(["\b", "Words:", *lines])
 
 
+def catalogue_names(incomplete: str) -> list[str]:
+    """Analyses of the catalogue that begin like this, for the shell's completion."""
+    from planner.published import catalogue_review
+
+    return [name for name in catalogue_review().analyses if name.startswith(incomplete)]
+
+
 # Options that mean the same in every command.
-Name = Annotated[str | None, option("--analysis", "Published meta-analysis.", "NAME")]
+Name = Annotated[
+    str | None,
+    option("--analysis", "Published meta-analysis.", "NAME", autocompletion=catalogue_names),
+]
 Evidence = Annotated[Path | None, option("--evidence", "Another review (TOML).")]
 Readings = Annotated[
     list[str] | None, option("--reading", "Another reading of a contradiction.", "TOPIC=OPTION")

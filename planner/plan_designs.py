@@ -123,13 +123,15 @@ def _larger(sizes: Sizes, n: int, targets: Sequence[float]) -> tuple[str, int]:
     return "more", min(SIZES[-1], n + max(2, n // 4))
 
 
-def neighbours(sizes: Sizes, n: int | None) -> list[dict[str, Any]]:
+def neighbours(sizes: Sizes, n: int | None, budget: int | None) -> list[dict[str, Any]]:
     """Fewer and more animals than planned, eight at a time; fixed sizes where nothing is planned.
 
     `change`: animals more than planned; `gain`: what that does to the chance of success.
     """
     if n is None:
-        return [{**sizes.row(m), "change": None, "gain": None} for m in SHOWN_WITHOUT_PLAN]
+        bought = set() if budget is None else {_affordable(sizes.design, budget)}
+        shown = sorted({*SHOWN_WITHOUT_PLAN, *bought})
+        return [{**sizes.row(m), "change": None, "gain": None} for m in shown]
     base = sizes.row(n)
     found = {}
     for steps in (-2, -1, 0, 1, 2):

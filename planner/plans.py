@@ -132,7 +132,7 @@ def plan(
     parts = Parts(
         analysis=analysis, calibration=calibration, design=design, base=base, targets=targets,
         plan_for=plan_for, budget=budget, sd=sd, unit=unit, designs=found,
-        neighbours=neighbours(sizes, n), sensitivity=sensitivity(varied, review, progress),
+        neighbours=neighbours(sizes, n, budget), sensitivity=sensitivity(varied, review, progress),
     )  # fmt: skip
     return _result(parts, varied, sizes, review, cage, asked, progress)
 

@@ -341,3 +341,19 @@ def test_thin_evidence_is_counted_from_the_catalogue(after: Plan) -> None:
     assert counts["sex"] == {"male": 4, "female": 2}
     assert counts["route"] == {"i.p.": 3, "s.c.": 1, "i.t.": 1, "i.v.": 1}
     assert sum(counts["laboratory"].values()) == sum(counts["delay"].values()) == 6
+
+
+def test_every_choice_of_truth_and_design_gives_a_page() -> None:
+    analysis = planner.analysis("single-early/intrathecal")
+    choices: list[dict[str, Any]] = [
+        {"plan_for": "assurance"}, {"plan_for": "discounted"}, {"plan_for": "pooled"},
+        {"treated": 2, "allocation": (2, 1)}, {"sides": "less", "budget": 40},
+    ]  # fmt: skip
+    for choice in choices:
+        plan = planner.plan(analysis, reps=100, **choice)
+        text = " ".join([plan.answer, *plan.extra["paragraphs"].values()])
+        assert "None" not in text
+        assert "nan" not in text
+        assert len(read(plan.html()).numbers) > 150
+    # What the budget buys stands among the sizes that no plan recommends.
+    assert {"n": 20, "animals": 40}.items() <= plan.extra["neighbours"][5].items()

@@ -40,7 +40,7 @@ def plan_answer(parts: Parts) -> str:
     row = parts.chosen
     if row is None:
         return parts.base.answer
-    lab = NEW_LAB[parts.plan_for].rstrip(",")
+    lab = NEW_LAB[parts.plan_for]
     first = f"Plan {groups_words(row)} ({_total(row)})."
     if parts.over_budget:
         wanted = parts.designs[1]

@@ -31,7 +31,7 @@ CORRECTION_REFERENCES = {
 MECHANISM_REFERENCES = {
     "none": "",
     "step": "Hedges 1992, doi:10.1214/ss/1177011364",
-    "direction": "selection on the sign; a step of the one-sided p at 0.5 (Hedges 1992)",
+    "direction": "a step of the one-sided p at 0.5; Hedges 1992, doi:10.1214/ss/1177011364",
     "carter": "Carter et al. 2019, doi:10.1177/2515245919847196",
     "inflation": "Sterne, Gavaghan & Egger 2000, doi:10.1016/S0895-4356(00)00242-0",
     "peak": "van Velzen et al. 2021, doi:10.1097/j.pain.0000000000002231, Methods",

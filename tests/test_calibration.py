@@ -215,7 +215,7 @@ def test_more_heterogeneity_than_any_truth_gives_is_refused(
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"cluster": "city"}, "unknown cluster 'city'"),
+        ({"cluster": "city"}, "unknown --cluster 'city'"),
         ({"cluster": "lab", "share": 1.5}, "accepted: 0 to 1"),
     ],
 )

@@ -2,7 +2,7 @@
 
 Files in reading order: types, kernels, streams, tables, chi, effects, experiments, exact; names,
 pooling, inference, subgroups, robust; syntheses, known, clustered, conditioning, posterior,
-preposterior; smallstudy_names, student, smallstudy, selection_models, corrections, smallstudy_inference,
-selection, selection_shares, selection_tally, selection_pooling, conditioning_selected;
+preposterior; smallstudy_names, student, smallstudy, selection_models, corrections,
+smallstudy_inference, selection, selection_shares, selection_tally, selection_pooling, conditioning_selected;
 performance, tally, engine, search; then the fast versions in lanes/.
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
@@ -100,6 +101,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # they load takes a seventh of the time to the first answer.
     before = gc.get_threshold()
     gc.set_threshold(50_000, 20, 20)
+    # Joblib's, when a run is interrupted while workers are busy: whoever interrupts knows it.
+    warnings.filterwarnings("ignore", r"\d+ tasks (have been|which were still)", UserWarning)
     try:
         return _run(arguments)
     finally:

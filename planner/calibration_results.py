@@ -59,7 +59,7 @@ def calibration_result(
             "seed": seed,
         },
         truth=fields,
-        provenance=provenance(seed, evidence=analysis.digest),
+        provenance=provenance(seed, analysis),
         extra={
             "headline": f"{analysis.name}: {analysis.title}. From {analysis.review}.",
             "readings": readings,

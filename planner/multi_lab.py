@@ -15,15 +15,13 @@ from planner.synthesis_designs import (
     FAIR,
     SynthesisDesign,
     check_counts,
-    chosen,
-    vtype_of,
+    draw_plan,
 )
 from planner.synthesis_runs import (
     review_rows,
     review_sums,
     review_truths,
 )
-from sims.names import ESTIMATORS, INTERVALS
 
 if TYPE_CHECKING:
     from planner.published import Analysis
@@ -83,11 +81,7 @@ def labs(
     counts = check_counts(labs, "--labs", 1, 200)
     totals = check_counts(animals, "--animals", 4, 100_000)
     targets = check_targets(target)
-    design = SynthesisDesign(
-        estimators=chosen("--estimator", estimator, ESTIMATORS),
-        intervals=chosen("--interval", interval, INTERVALS),
-        alpha=alpha, vtype=vtype_of(analysis, vtype),
-    )  # fmt: skip
+    design = SynthesisDesign.named(analysis, estimator, interval, alpha, vtype)
     calibration, truths = review_truths(
         analysis, truth, mu, tau, plan_for, "none", None, jobs, progress
     )
@@ -133,7 +127,7 @@ def labs(
         performance=rows,
         required_rows=required,
         recommended=required[0]["n"],
-        provenance=provenance(seed, **({} if analysis is None else {"evidence": analysis.digest})),
+        provenance=provenance(seed, analysis),
         extra={
             "headline": meta_headline(analysis, "One study in several laboratories", mu, tau),
             "frontier": frontier,
@@ -146,8 +140,6 @@ def _rows(
     truth: Any, n: int, m: int, design: SynthesisDesign, reps: int, seed: int, jobs: int | None,
     columns: dict[str, Any],
 ) -> list[dict[str, Any]]:  # fmt: skip
-    from planner.synthesis_designs import draw_plan
-
     studies = draw_plan(Sizes.fixed(n), m, design.vtype)
     sums = review_sums(truth, studies, design, reps, seed, jobs)
     null = review_sums(truth, studies, design, reps, seed, jobs, null=True)

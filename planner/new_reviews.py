@@ -19,19 +19,18 @@ from planner.synthesis_designs import (
     MOST_STUDIES,
     SynthesisDesign,
     check_counts,
-    chosen,
     draw_plan,
     sizes_named,
-    vtype_of,
 )
 from planner.synthesis_runs import (
+    Sums,
     check_source,
     review_rows,
     review_sums,
     review_truths,
     success_chances,
 )
-from sims.names import ESTIMATORS, INTERVALS
+from sims.names import INTERVALS
 
 if TYPE_CHECKING:
     from planner.published import Analysis
@@ -97,11 +96,7 @@ def meta(
     check_source(analysis, mu, tau)
     reps = replications(reps, mcse, DEFAULT_REPS)
     targets = check_targets(target)
-    design = SynthesisDesign(
-        estimators=chosen("--estimator", estimator, ESTIMATORS),
-        intervals=chosen("--interval", interval, INTERVALS),
-        alpha=alpha, vtype=vtype_of(analysis, vtype),
-    )  # fmt: skip
+    design = SynthesisDesign.named(analysis, estimator, interval, alpha, vtype)
     laws = _size_laws(analysis, n, sizes)
     calibration, truths = review_truths(
         analysis, truth, mu, tau, plan_for, cluster, share, jobs, progress
@@ -117,20 +112,22 @@ def meta(
     def studies_of(law: int, count: int) -> Any:
         return draw_plan(laws[law][1], count, design.vtype, labels, common)
 
+    @cache
+    def sums_of(named: Truth, law: int, count: int) -> Sums:
+        return review_sums(named, studies_of(law, count), design, reps, seed, jobs)
+
     rows: list[dict[str, Any]] = []
     cells = [
         (law, count, named) for law in range(len(laws)) for count in counts for named in truths
     ]
     for done, (law, count, named) in enumerate(cells):
-        studies = studies_of(law, count)
-        sums = review_sums(named, studies, design, reps, seed, jobs)
-        null = review_sums(named, studies, design, reps, seed, jobs, null=True)
-        rows += review_rows(sums, null, design, named, k=count, n=laws[law][0])
+        null = review_sums(named, studies_of(law, count), design, reps, seed, jobs, null=True)
+        rows += review_rows(
+            sums_of(named, law, count), null, design, named, k=count, n=laws[law][0]
+        )
         if progress is not None:
             progress("syntheses", done + 1, len(cells))
-    required = _required(
-        truths, design, targets, lambda count: studies_of(0, count), reps, seed, jobs
-    )
+    required = _required(truths, design, targets, lambda named, count: sums_of(named, 0, count))
     recommended = _recommend(required, rows, design, truths[0].name, targets[0])
     if analysis is not None and calibration is not None:
         rows += clustered_rows(
@@ -162,7 +159,7 @@ def meta(
         performance=rows,
         required_rows=required,
         recommended=None if recommended is None else recommended["k"],
-        provenance=provenance(seed, **({} if analysis is None else {"evidence": analysis.digest})),
+        provenance=provenance(seed, analysis),
         extra={"headline": meta_headline(analysis, "New meta-analyses", mu, tau)},
         figures={"meta": review_chances, "bias": review_bias},
     )
@@ -183,10 +180,7 @@ def _required(
     truths: Sequence[Truth],
     design: SynthesisDesign,
     targets: Sequence[float],
-    studies_of: Callable[[int], Any],
-    reps: int,
-    seed: int,
-    jobs: int | None,
+    sums_of: Callable[[Truth, int], Sums],
 ) -> list[dict[str, Any]]:
     """Fewest studies whose simulated chance of success reaches a target, for every interval."""
     rows = []
@@ -194,7 +188,7 @@ def _required(
 
         @cache
         def chances(k: int, truth: Truth = truth) -> np.ndarray:
-            return success_chances(truth, studies_of(k), design, reps, seed, jobs)
+            return success_chances(sums_of(truth, k), design)
 
         ceiling = float(np.mean(truth.mu > 0.0))
         for e, estimator in enumerate(design.estimators):

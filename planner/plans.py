@@ -222,7 +222,7 @@ def _result(
         performance=base.performance,
         required_rows=base.required_rows,
         recommended=base.recommended,
-        provenance=provenance(varied.seed, evidence=analysis.digest),
+        provenance=provenance(varied.seed, analysis),
         extra=extra,
         figures={
             name: draw for name, draw in FIGURES.items() if name != "decay" or decay is not None

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from planner.published import Analysis
+
 # Design columns of a performance row; null where one does not apply.
 DESIGN_COLUMNS = (
     "truth", "n", "n1", "n2", "k", "labs", "estimator", "interval", "mechanism", "weight",
@@ -178,7 +180,7 @@ class Result:
         return contents
 
 
-def provenance(seed: int, **digests: str) -> dict[str, Any]:
+def provenance(seed: int, analysis: Analysis | None = None, /, **digests: str) -> dict[str, Any]:
     """Versions, seed and digests that decide the numbers."""
     import platform
 
@@ -189,8 +191,9 @@ def provenance(seed: int, **digests: str) -> dict[str, Any]:
 
     from sims.kernels import engine_digest
 
+    evidence = {} if analysis is None else {"evidence": analysis.digest}
     return {
-        "version": __version__, "seed": seed, "engine": engine_digest(), **digests,
+        "version": __version__, "seed": seed, "engine": engine_digest(), **evidence, **digests,
         "python": platform.python_version(), "numpy": numpy.__version__,
         "scipy": scipy.__version__, "numba": numba.__version__, "llvmlite": llvmlite.__version__,
     }  # fmt: skip

@@ -78,7 +78,7 @@ def selected_result(
             "mu_lb": chosen.mu_lb, "mu_ub": chosen.mu_ub, "tau_lb": chosen.tau_lb,
             "tau_ub": chosen.tau_ub, "prior": prior,
         },
-        provenance=provenance(seed, evidence=analysis.digest),
+        provenance=provenance(seed, analysis),
         extra={
             "headline": f"{analysis.name}: {analysis.title}. From {analysis.review}.",
             "readings": [], "check": list(chosen.check), "draws": {"mu": [], "tau": []},

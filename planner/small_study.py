@@ -153,7 +153,7 @@ def bias(
         scenario=scenario,
         truth=truth_fields(calibration, mu, tau),
         performance=rows,
-        provenance=provenance(seed, **({} if analysis is None else {"evidence": analysis.digest})),
+        provenance=provenance(seed, analysis),
         extra={
             "headline": bias_headline(facts),
             "typical": typical(_shown_cell(cells), mean, spread, vtype, estimator.upper(), seed),

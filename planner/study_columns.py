@@ -29,7 +29,6 @@ FORMS = (
     Form(("n1", "mean1", "sd1", "n2", "mean2", "sd2")),
     Form(("n1", "mean1", "sem1", "n2", "mean2", "sem2")),
 )
-LABELS = ("study", "cluster", "control")
 # Other names of the same columns, metafor's among them; `normalized` takes care of case and dots.
 _ALIASES = {
     "yi": ("yi",), "vi": ("vi",), "sei": ("sei",),

@@ -66,6 +66,23 @@ class SynthesisDesign:
         if self.vtype not in VTYPES:
             raise unknown("--vtype", self.vtype, VTYPES)
 
+    @classmethod
+    def named(
+        cls,
+        analysis: Analysis | None,
+        estimator: str | Iterable[str],
+        interval: str | Iterable[str],
+        alpha: float,
+        vtype: str | None,
+    ) -> SynthesisDesign:
+        """From names as typed; without `vtype` the sampling variance is the evidence's."""
+        return cls(
+            estimators=chosen("--estimator", estimator, ESTIMATORS),
+            intervals=chosen("--interval", interval, INTERVALS),
+            alpha=alpha,
+            vtype=vtype_of(analysis, vtype),
+        )
+
     @property
     def codes(self) -> np.ndarray:
         """Codes of the estimators, for kernels."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from planner.synthesis_designs import SynthesisDesign
     from sims.types import Performance, Studies
 
+Sums = tuple[np.ndarray, list[int]]  # by group of truths, and replicates of each group
 PLAN_FOR = ("new-lab", "assurance", "discounted")
 
 
@@ -77,7 +78,7 @@ def review_sums(
     jobs: int | None,
     *,
     null: bool = False,
-) -> tuple[np.ndarray, list[int]]:
+) -> Sums:
     """Sums over simulated syntheses by group of truths; with `null` at a mean effect of zero.
 
     Every run uses the same random numbers, so that numbers of studies, sizes and truths differ
@@ -98,24 +99,15 @@ def review_sums(
     return run_groups(tally, len(mu), reps, sums_shape(len(codes), len(critical)), jobs)
 
 
-def success_chances(
-    truth: Truth,
-    studies: Studies,
-    design: SynthesisDesign,
-    reps: int,
-    seed: int,
-    jobs: int | None,
-) -> np.ndarray:
+def success_chances(sums: Sums, design: SynthesisDesign) -> np.ndarray:
     """Chance of a significant benefit and its MCSE, (2, estimators, intervals)."""
     from sims.performance import proportion
-
-    sums, counts = review_sums(truth, studies, design, reps, seed, jobs)
 
     def measures_of(own: np.ndarray, n_sim: int) -> Found:
         _, each = _named(own, design)
         return [(proportion("success", s["benefit"], n_sim), {}) for row in each for s in row]
 
-    found = [measure for measure, _ in group_measures(measures_of, sums, counts)]
+    found = [measure for measure, _ in group_measures(measures_of, *sums)]
     shape = (len(design.estimators), len(design.intervals))
     return np.array([[x.value for x in found], [x.mcse for x in found]]).reshape(2, *shape)
 
@@ -148,7 +140,7 @@ def update_sums(
     reps: int,
     seed: int,
     jobs: int | None,
-) -> tuple[np.ndarray, list[int]]:
+) -> Sums:
     """Sums over updates, by group of sets: m new studies of n per group join a published set.
 
     sets: yi, vi (J, k), and mu, tau (J,) of the new studies.
@@ -245,8 +237,8 @@ def _interval_measures(
 
 
 def review_rows(
-    sums: tuple[np.ndarray, list[int]],
-    null: tuple[np.ndarray, list[int]],
+    sums: Sums,
+    null: Sums,
     design: SynthesisDesign,
     truth: Truth,
     **columns: Any,
@@ -287,9 +279,7 @@ def _review_measures(
     return found
 
 
-def update_rows(
-    sums: tuple[np.ndarray, list[int]], design: SynthesisDesign, **columns: Any
-) -> list[dict[str, Any]]:
+def update_rows(sums: Sums, design: SynthesisDesign, **columns: Any) -> list[dict[str, Any]]:
     """Performance rows of one update: each estimator, each interval; success is the first."""
     return group_rows(lambda own, reps: _update_measures(own, design, reps, columns), *sums)
 

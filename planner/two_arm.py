@@ -148,7 +148,7 @@ def power(
         performance=rows,
         required_rows=required,
         recommended=None if recommended is None else recommended["n"],
-        provenance=provenance(seed, **({} if analysis is None else {"evidence": analysis.digest})),
+        provenance=provenance(seed, analysis),
         extra={"headline": power_headline(facts)},
         figures={"power": power_curve, "required": required_bars},
     )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from planner.calibration import Calibration, calibrate, published_studies
+from planner.calibration import Calibration, calibrate, published_studies, truth_fields
 from planner.errors import InputError, check_seed
 from planner.options import check_truth, replications
 from planner.precision import precise
@@ -21,15 +21,13 @@ from planner.results import Result, performance_row, provenance
 from planner.synthesis_designs import (
     SynthesisDesign,
     check_counts,
-    chosen,
-    vtype_of,
 )
 from planner.synthesis_runs import (
     update_replicates,
     update_rows,
     update_sums,
 )
-from sims.names import ESTIMATORS, INTERVALS
+from sims.names import INTERVALS
 
 if TYPE_CHECKING:
     from planner.published import Analysis
@@ -87,11 +85,7 @@ def update(
     reps = replications(reps, mcse, DEFAULT_REPS)
     counts = check_counts(new_studies, "--new-studies", 0, 100)
     sizes = check_counts(n, "--n", 2, 10_000)
-    design = SynthesisDesign(
-        estimators=chosen("--estimator", estimator, ESTIMATORS),
-        intervals=chosen("--interval", interval, INTERVALS),
-        alpha=alpha, vtype=vtype_of(analysis, vtype),
-    )  # fmt: skip
+    design = SynthesisDesign.named(analysis, estimator, interval, alpha, vtype)
     calibration = truth or calibrate(
         analysis, cluster=cluster, share=share, jobs=jobs, progress=progress
     )
@@ -135,9 +129,9 @@ def update(
         answer=update_answer(facts),
         warnings=update_warnings(facts),
         scenario=scenario,
-        truth=calibration.fields() if mu is None else {"source": "given", "mu": mu, "tau": tau},
+        truth=truth_fields(calibration if mu is None else None, mu, tau),
         performance=rows,
-        provenance=provenance(seed, evidence=analysis.digest),
+        provenance=provenance(seed, analysis),
         extra={"headline": meta_headline(analysis, "Updating")},
         figures={"update": update_chances, "width": update_widths},
     )

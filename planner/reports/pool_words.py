@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -262,9 +262,3 @@ def _short(text: str, most: int = 28) -> str:
 
 def _counted(n: int, one: str, many: str) -> str:
     return f"{n} {one if n == 1 else many}"
-
-
-def subgroup_words(names: Sequence[str], most: int = 3) -> str:
-    """A few names of subgroups, shortened."""
-    shown = ", ".join(_short(name) for name in names[:most])
-    return shown + (", ..." if len(names) > most else "")

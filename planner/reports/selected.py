@@ -17,10 +17,6 @@ if TYPE_CHECKING:
     from planner.results import Result
 
 FEW_SETS = 100  # fewer sets of studies carry a joint distribution: its ends are rough
-SELECTED_WORDS = {
-    "unpublished": "share of the studies run that nobody sees",
-    "weight": "publication probability of a study whose one-sided p exceeds 0.025",
-}
 
 
 def _strength(row: Mapping[str, Any]) -> str:

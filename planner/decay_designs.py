@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 QUESTIONS = ("decay", "residual", "half-life", "shape", "gone")
 CONTRASTS = ("first-last", "linear", "optimal")
 COVARIANCES = ("cs", "ar1")
-TESTS = ("contrast", "cs-pooled")
+TESTS = ("contrast", "cs-pooled", "reml")
 LAYOUTS = ("repeated", "cohorts")
 LOSSES = ("random", "response")
 GONE_MARGIN = 1.0  # SDs within which an effect counts as gone, unless --sesoi says otherwise
@@ -63,7 +64,10 @@ class DecayDesign:
     rho, covariance, error : correlation of two measurements of an animal seven days apart, how it
         falls with the lag, and the share of the variance that is measurement error (ar1)
     layout : the same animals on every day, or separate cohorts per day
-    test, contrast : the test and the contrast of `decay`
+    test : contrast (each animal's contrast of days, any covariance; with losses REML of an
+        unstructured covariance), cs-pooled (for `decay`: a random intercept), or reml (of the
+        named covariance, which both groups must share)
+    contrast : of `decay`
     dropout, dropout_by : share of control animals lost by the last day, and what it depends on
     response_cv : coefficient of variation of the individual effects
     factor : largest upper / lower of a half-life's interval that answers `half-life`
@@ -109,7 +113,11 @@ class DecayDesign:
             raise InputError(f"--factor {self.factor:g}; accepted: above 1, such as 2")
         if self.layout == "cohorts" and (self.dropout > 0.0 or self.test != "contrast"):
             raise InputError(
-                "--layout cohorts measures an animal once: no --dropout, no --test cs-pooled"
+                "--layout cohorts measures an animal once: no --dropout, --test contrast only"
+            )
+        if self.test == "reml" and self.response_cv > 0.0:
+            raise InputError(
+                "--test reml takes both groups to have the same covariance: no --response-cv"
             )
         if self.arms.margin != "raw":
             raise InputError("--margin standardized: decay has raw margins only")
@@ -170,26 +178,22 @@ class DecayDesign:
 
     # What is measured ------------------------------------------------------------------------
 
-    @property
-    def analysis(self) -> str:
-        """Name of the analysis, see `sims.lanes.decay.ANALYSES`."""
-        if self.layout == "cohorts":
-            return "cohorts"
-        if self.dropout > 0.0:
-            return "reml"
-        return self.test
-
     def analysis_of(self, question: str) -> str:
-        """The analysis of one question: one day is compared by the two-sample t of that day.
+        """Name of the analysis of one question, see `sims.lanes.decay.ANALYSES`.
 
-        Of separate cohorts, too: other days' animals say nothing about it, and would bring in
-        their own variance where individual responses differ.
+        One day is compared by the two-sample t of that day. Of separate cohorts, too: other
+        days' animals say nothing about it, and would bring in their own variance where individual
+        responses differ. Where animals are lost, each analysis becomes the REML fit that it is
+        on complete data: what it says tends to the complete data's as losses tend to none.
         """
-        if self.analysis in ("cohorts", "cs-pooled") and question in ("residual", "gone"):
-            return "contrast"
-        if self.analysis == "cs-pooled" and question != "decay":
-            return "contrast"
-        return self.analysis
+        if self.layout == "cohorts":
+            return "contrast" if question in ("residual", "gone") else "cohorts"
+        if self.test == "reml":
+            return "reml"
+        pooled = self.test == "cs-pooled" and question == "decay"
+        if self.dropout > 0.0:
+            return "reml" if pooled else "monotone"
+        return "cs-pooled" if pooled else "contrast"
 
     @cached_property
     def sigma(self) -> np.ndarray:
@@ -227,22 +231,34 @@ class DecayDesign:
 
     # Animals ---------------------------------------------------------------------------------
 
-    @property
-    def days_of_animals(self) -> int:
-        """How many days have animals of their own."""
-        return len(self.times) if self.layout == "cohorts" else 1
+    def days_of_animals(self, questions: Sequence[str] = ()) -> int:
+        """How many days have animals of their own; residual and gone need those of one day."""
+        single = bool(questions) and set(questions) <= {"residual", "gone"}
+        return len(self.times) if self.layout == "cohorts" and not single else 1
 
-    def animals(self, n: int) -> int:
-        """Animals analysed in the whole experiment; n is per treated group (and cohort)."""
-        return self.days_of_animals * self.arms.animals(n)
+    def animals(self, n: int, questions: Sequence[str] = ()) -> int:
+        """Animals analysed in all to answer the questions; n is per treated group (and cohort)."""
+        return self.days_of_animals(questions) * self.arms.animals(n)
 
-    def ordered(self, n: int) -> int:
+    def ordered(self, n: int, questions: Sequence[str] = ()) -> int:
         """Animals to buy, so that after attrition the groups have their size."""
-        return self.days_of_animals * self.arms.ordered(n)
+        return self.days_of_animals(questions) * self.arms.ordered(n)
 
-    def largest_n(self, animals: int) -> int:
-        """Largest n that `animals` bought allow."""
-        return self.arms.largest_n(animals // self.days_of_animals)
+    def largest_n(self, animals: int, questions: Sequence[str] = ()) -> int:
+        """Largest n that `animals` bought allow.
+
+        Raises
+        ------
+        InputError : not even two animals per group and cohort.
+        """
+        days = self.days_of_animals(questions)
+        if animals < self.ordered(2, questions):
+            each = f" on each of {days} days" if days > 1 else ""
+            raise InputError(
+                f"--animals {animals} is too few: 2 per group{each} take "
+                f"{self.ordered(2, questions)}"
+            )
+        return self.arms.largest_n(animals // days)
 
     def least_n(self, question: str) -> int:
         """Smallest n per group for which the question's test exists."""
@@ -250,7 +266,7 @@ class DecayDesign:
         while True:
             nu = sum(self.arms.groups(n)) - 2
             if self.layout == "cohorts" or question in ("decay", "residual", "gone"):
-                enough = self.analysis != "reml" or n >= 3
+                enough = n >= 3 or self.analysis_of(question) not in ("reml", "monotone")
             else:
                 # The pooled covariance of the daily differences must be invertible.
                 enough = nu >= len(self.times)
@@ -271,7 +287,7 @@ class DecayDesign:
     def exact(self, question: str) -> bool:
         """Whether the chance of success of a question at one truth is known in closed form."""
         analysis = self.analysis_of(question)
-        if question in ("half-life", "shape") or analysis == "reml":
+        if question in ("half-life", "shape") or analysis in ("reml", "monotone"):
             return False
         if analysis == "cs-pooled":
             return self.covariance == "cs" and self.response_cv == 0.0

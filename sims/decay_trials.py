@@ -1,7 +1,7 @@
 """Trials of decay as kernels take them: covariance, losses, contrast and critical values."""
 
 import numpy as np
-from scipy.special import fdtri, ndtri, stdtrit
+from scipy.special import fdtri, ndtr, ndtri, stdtrit
 
 from sims.decay import half_life_grid
 from sims.engine import Runner, run_tally
@@ -22,7 +22,9 @@ from sims.streams import scenario_key
 from sims.tables import fit_table
 from sims.tally import KernelTally
 
+FITTED = ("reml", "monotone")  # analyses that animals may be lost from
 _CHUNK = 500
+_LATTICE, _NEWTON = 1 << 14, 8  # points, and steps, of the places of losses by response
 _LARGEST_F = 1e12  # in place of a critical value that does not exist
 
 
@@ -60,8 +62,8 @@ def make_trial(
     t = np.asarray(times, dtype=float)
     cohorts = analysis == "cohorts"
     sigma = np.eye(len(t)) if cohorts else covariance(t, rho, kind, error)
-    if dropout > 0.0 and analysis != "reml":
-        raise ValueError("losses need the analysis 'reml'")
+    if dropout > 0.0 and analysis not in FITTED:
+        raise ValueError(f"losses need one of the analyses {', '.join(FITTED)}")
     hazard = np.zeros(len(t))
     if len(t) > 1:
         share = np.diff(t) / (t[-1] - t[0])
@@ -69,15 +71,46 @@ def make_trial(
         log_half_lives, scan = half_life_grid(t)
     else:
         log_half_lives, scan = np.zeros(1), np.ones((3, 1))
-    with np.errstate(divide="ignore"):
-        score = np.sqrt(2.0) * ndtri(hazard)
+    factor = np.linalg.cholesky(sigma)
     return Trial(
-        times=t, factor=np.linalg.cholesky(sigma), cv=float(cv), separate=int(cohorts),
-        hazard=hazard, score=score, response=int(response), analysis=ANALYSES[analysis],
+        times=t, factor=factor, cv=float(cv), separate=int(cohorts),
+        hazard=hazard, score=_scores(hazard, factor) if response else np.zeros(len(t)),
+        response=int(response), analysis=ANALYSES[analysis],
         kind=CS if (fitted or kind) == "cs" else AR1, error=float(error),
         contrast=np.asarray(contrast, dtype=float), margin=float(margin), widest=float(widest),
         curved=int(curved), log_half_lives=log_half_lives, scan=scan,
     )  # fmt: skip
+
+
+def _scores(hazard: np.ndarray, factor: np.ndarray) -> np.ndarray:
+    """Places (m,) on the scale of the last measurement by which controls are lost at `hazard`.
+
+    An animal is lost before day j with the chance Phi(score_j - y_{j-1}). Controls that are still
+    there have more relief than those that were lost, so each score is solved for among them: on
+    a lattice of 2^14 points of the normal measurements (Niederreiter 1992,
+    doi:10.1137/1.9781611970081, ch. 5, additive recurrence), weighted by the chance to be left.
+    """
+    m = len(hazard)
+    score = np.full(m, -np.inf)
+    if m < 2 or not hazard.max() > 0.0:
+        return score
+    golden = 1.5
+    for _ in range(60):  # the root of x^m = x + 1: its powers spread best in m - 1 dimensions
+        golden = (1.0 + golden) ** (1.0 / m)
+    steps = golden ** -np.arange(1.0, m)
+    places = (0.5 + np.arange(1, _LATTICE + 1)[:, None] * steps) % 1.0
+    y = ndtri(places) @ factor[: m - 1, : m - 1].T
+    left = np.ones(_LATTICE)
+    for j in range(1, m):
+        own = np.sqrt(2.0) * float(ndtri(hazard[j]))  # exact on the second day
+        for _ in range(_NEWTON):
+            away = own - y[:, j - 1]
+            excess = float(left @ ndtr(away)) / left.sum() - hazard[j]
+            slope = float(left @ np.exp(-0.5 * away * away)) / left.sum() / np.sqrt(2.0 * np.pi)
+            own -= excess / slope
+        score[j] = own
+        left *= ndtr(y[:, j - 1] - own)
+    return score
 
 
 def degrees_of_freedom(analysis: str, n1: int, n2: int, m: int) -> float:
@@ -113,20 +146,28 @@ def make_criticals(
             return np.full(np.shape(df), _LARGEST_F)
         return np.minimum((m - 2) * f_quantile(level, m - 2, df), _LARGEST_F)
 
+    def profile(nu):
+        # Shrink and quantile of the half-life's profile, and the misfit that is significant,
+        # where the covariance of all days has nu degrees of freedom.
+        if nu < m:
+            return np.nan, np.nan, np.nan
+        quantile = nu / (nu - m + 2.0) * f_quantile(level, 1.0, nu - m + 2.0)
+        return 1.0 / nu, quantile, nu / (nu - m + 3.0) * misfit(nu - m + 3.0)
+
     values = np.full((len(sizes), 6), np.nan)
-    if analysis != "reml":
+    if analysis not in FITTED:
         for i, (n1, n2) in enumerate(sizes):
-            values[i, :3] = list(tails(degrees_of_freedom(analysis, n1, n2, m)))
+            df = degrees_of_freedom(analysis, n1, n2, m)
+            values[i, :3] = list(tails(df))
             if analysis == "cohorts":
-                df = degrees_of_freedom(analysis, n1, n2, m)
                 values[i, 3:] = 0.0, f_quantile(level, 1.0, df), misfit(df)
-                continue
-            nu = n1 + n2 - 2.0
-            if nu >= m:
-                quantile = nu / (nu - m + 2.0) * f_quantile(level, 1.0, nu - m + 2.0)
-                unfit = nu / (nu - m + 3.0) * misfit(nu - m + 3.0)
-                values[i, 3:] = 1.0 / nu, quantile, unfit
+            else:
+                values[i, 3:] = profile(n1 + n2 - 2.0)
         return Criticals(values, np.zeros((5, 1, 1)))
+    if analysis == "monotone":
+        values = np.full((int(np.sum(sizes, axis=1).max()) - 1, 6), np.nan)
+        for nu in range(len(values)):
+            values[nu, 3:] = profile(float(nu))
     functions = [
         *(lambda x, k=k: np.asarray(list(tails(1.0 / x))[k]) for k in range(3)),
         lambda x: f_quantile(level, 1.0, 1.0 / x),
@@ -149,7 +190,8 @@ def add_trials(
     seed, scenario, first, count, truths, trial, sizes, criticals, out
 ) -> None:  # fmt: skip
     """Add the sums of replicates first..first+count-1 to `out`, by the kernel that trials need."""
-    kernel = tally_fitted_trials if trial.analysis == ANALYSES["reml"] else tally_trials
+    fitted = trial.analysis in [ANALYSES[name] for name in FITTED]
+    kernel = tally_fitted_trials if fitted else tally_trials
     kernel(seed, scenario, first, count, truths, trial, sizes, criticals, new_memory(trial), out)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from sims.decay import fit_half_life, invert_covariance
 from sims.kernels import entry, kernel
+from sims.longitudinal_monotone import MonotoneWork, fit_monotone, new_monotone_work
 from sims.longitudinal_reml import (
     Moments,
     Workspace,
@@ -25,8 +26,10 @@ from sims.streams import draw_normal, draw_uniform, mix64, open_stream, stream_k
 from sims.tables import evaluate
 
 # Analyses of a trial: unstructured covariance of complete data; the random-intercept model's
-# residual variance; separate animals each day, one variance; REML of the named covariance.
-ANALYSES = {"contrast": 0, "cs-pooled": 1, "cohorts": 2, "reml": 3}
+# residual variance; separate animals each day, one variance; REML of the named covariance; REML of
+# an unstructured covariance where animals are lost.
+ANALYSES = {"contrast": 0, "cs-pooled": 1, "cohorts": 2, "reml": 3, "monotone": 4}
+_MONOTONE = ANALYSES["monotone"]
 SUMS = (
     "upper", "lower", "within", "short", "covered", "unbounded", "estimable", "log_error",
     "log_error_sq", "unfit", "failed",
@@ -83,8 +86,9 @@ class Criticals(NamedTuple):
 
     values: (sizes, 6) of each size: upper and lower critical t; critical t of both equivalence
     tests; shrink and quantile of the half-life's profile; the misfit from which the lack of fit
-    is significant. tables: (5, TABLE_INTERVALS, ...) of all but shrink over 1 / df, for degrees
-    of freedom that are estimated.
+    is significant; of the analysis "monotone" (1 + most df, 6), a row for each number of degrees
+    of freedom of the last day, of which the last three are used. tables: (5, TABLE_INTERVALS, ...)
+    of all but shrink over 1 / df, for degrees of freedom that are estimated.
     """
 
     values: np.ndarray
@@ -101,6 +105,7 @@ class Memory(NamedTuple):
     z: np.ndarray
     y: np.ndarray
     scratch: np.ndarray
+    monotone: MonotoneWork
 
 
 def new_memory(trial: Trial) -> Memory:
@@ -108,15 +113,15 @@ def new_memory(trial: Trial) -> Memory:
     m = len(trial.times)
     scratch = np.zeros((3, max(m, len(trial.scan))))
     return Memory(new_moments(m), new_workspace(m), np.zeros(m), np.zeros((m, m)), np.zeros(m),
-                  np.zeros(m), scratch)  # fmt: skip
+                  np.zeros(m), scratch, new_monotone_work(m))  # fmt: skip
 
 
 @kernel
 def lost(u, hazard, score, response, last):
     """Whether an animal is lost, from a uniform u: at random, or the sooner the less relief.
 
-    With response 1 the chance is Phi(score - last); score = sqrt(2) Phi^-1(h) gives controls,
-    whose last measurement is N(0, 1), the chance h on average.
+    With response 1 the chance is Phi(score - last); the scores of `sims.decay_trials` give the
+    controls that are left the chance h on average.
     """
     if response == 1:
         return u < 0.5 * math.erfc((last - score) * _SQRT_HALF)
@@ -288,7 +293,7 @@ def tally_trials(seed, scenario, first, count, truths, trial, sizes, criticals, 
     scratch of `new_memory`.
     """
     key, key_control = stream_key(seed, scenario), stream_key(seed, mix64(scenario))
-    moments, work, difference, covariance, z, y, scratch = memory
+    moments, work, difference, covariance, z, y, scratch, _ = memory
     for r in range(count):
         state, control, delta0, j = _start(key, key_control, first + r, truths, moments)
         n1, n2 = 0, 0
@@ -311,7 +316,7 @@ def tally_trials(seed, scenario, first, count, truths, trial, sizes, criticals, 
 def tally_fitted_trials(seed, scenario, first, count, truths, trial, sizes, criticals, memory, out):
     """As `tally_trials`, by REML: animals may be lost."""
     key, key_control = stream_key(seed, scenario), stream_key(seed, mix64(scenario))
-    moments, work, difference, covariance, z, y, scratch = memory
+    moments, work, difference, covariance, z, y, scratch, monotone = memory
     for r in range(count):
         state, control, delta0, j = _start(key, key_control, first + r, truths, moments)
         n1, n2 = 0, 0
@@ -320,16 +325,29 @@ def tally_fitted_trials(seed, scenario, first, count, truths, trial, sizes, crit
             state = _add_animals(state, trial, curve, delta0, 0, n1, sizes[i, 0], z, y, moments)
             control = _add_animals(control, trial, curve, 0.0, 1, n2, sizes[i, 1], z, y, moments)
             n1, n2 = sizes[i, 0], sizes[i, 1]
-            fit = fit_reml(
-                trial.kind, trial.error, trial.times, moments, trial.contrast, difference,
-                covariance, work,
-            )  # fmt: skip
-            if fit.ok == 0.0:
+            ok, df, variance, nu = 0.0, 0.0, 0.0, 0.0
+            if trial.analysis == _MONOTONE:
+                closed = fit_monotone(moments, trial.contrast, difference, covariance, monotone)
+                ok, df, variance, nu = closed.ok, closed.df, closed.variance, closed.nu
+                if trial.curved == 1 and nu < trial.times.shape[0]:
+                    ok = 0.0  # no covariance of all days to weigh them by
+            else:
+                fit = fit_reml(
+                    trial.kind, trial.error, trial.times, moments, trial.contrast, difference,
+                    covariance, work,
+                )  # fmt: skip
+                ok, df, variance = fit.ok, fit.df, fit.variance
+            if ok == 0.0:
                 out[i, 10] += 1.0
                 continue
+            critical = _critical_at(df, criticals.tables)
+            if trial.analysis == _MONOTONE:
+                upper, lower, both, _, _, _ = critical
+                _, _, _, shrink, quantile, unfit = _critical(criticals.values[int(nu)])
+                critical = (upper, lower, both, shrink, quantile, unfit)
             _answer(
-                trial, _critical_at(fit.df, criticals.tables), fit.variance, truths.half_life[j],
-                difference, covariance, work, scratch, out[i],
+                trial, critical, variance, truths.half_life[j], difference, covariance, work,
+                scratch, out[i],
             )  # fmt: skip
 
 

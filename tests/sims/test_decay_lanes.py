@@ -8,7 +8,7 @@ from scipy import stats
 
 from sims.chi import inverse_sd_tables
 from sims.decay import GRID, curve, fit_half_life, half_life_grid
-from sims.decay_trials import make_criticals, make_trial, run_trials
+from sims.decay_trials import FITTED, make_criticals, make_trial, run_trials
 from sims.exact import t_quantile
 from sims.kernels import entry
 from sims.lanes.decay import SUMS, Truths, draw_trial
@@ -23,6 +23,7 @@ from sims.longitudinal import (
     equivalence_chance,
     pooled_contrast_t,
 )
+from sims.longitudinal_monotone import fit_monotone, new_monotone_work
 from sims.longitudinal_reml import fit_reml, moments_of, new_workspace
 from sims.streams import scenario_key
 from tests.sims.helpers import P_BINOMIAL, U, binomial_p
@@ -41,6 +42,11 @@ def reml(kind, times, moments, c, difference, matrix, work):
     return fit_reml(kind, 0.0, times, moments, c, difference, matrix, work)
 
 
+@entry
+def monotone(moments, c, difference, matrix, work):
+    return fit_monotone(moments, c, difference, matrix, work)
+
+
 def truths(delta0, tau=0.0, half_life=12.1, shape="exponential"):
     half_life = np.array([half_life])
     curves = curve(DAYS, half_life, shape)
@@ -49,6 +55,12 @@ def truths(delta0, tau=0.0, half_life=12.1, shape="exponential"):
 
 def criticals(trial, sizes=SIZES):
     return make_criticals(trial, sizes, upper=0.025, lower=0.025, both=0.05, level=0.05)
+
+
+def profile_criticals(nu):
+    """Of the half-life's profile and of the lack of fit on four days, nu degrees of freedom."""
+    quantile = nu / (nu - 2) * stats.f.isf(0.05, 1, nu - 2)
+    return quantile, 2 * nu / (nu - 1) * stats.f.isf(0.05, 2, nu - 1)
 
 
 def named(row):
@@ -119,11 +131,11 @@ def test_separate_cohorts_have_one_variance():
         assert 0.93 < row[SUMS.index("covered")] / n_sim < 0.98
 
 
-@pytest.mark.parametrize("analysis", ["contrast", "cs-pooled", "reml"])
+@pytest.mark.parametrize("analysis", ["contrast", "cs-pooled", "reml", "monotone"])
 @pytest.mark.parametrize("response", [False, True])
 def test_tallies_are_single_replicates_analysed_by_numpy(analysis, response):
     n_sim, c = 60, np.array([1.0, 0.0, 0.0, -1.0])
-    dropout = 0.3 if analysis == "reml" else 0.0
+    dropout = 0.3 if analysis in FITTED else 0.0
     trial = make_trial(DAYS, 0.5, c, analysis=analysis, cv=0.3, dropout=dropout,
                        response=response, curved=True)  # fmt: skip
     truth = truths(2.0, 0.7)
@@ -147,6 +159,14 @@ def test_tallies_are_single_replicates_analysed_by_numpy(analysis, response):
                 t = fit.estimate / math.sqrt(fit.variance)
                 df, shrink = fit.df, 0.0
                 quantile, unfit = stats.f.isf(0.05, 1, df), 2 * stats.f.isf(0.05, 2, df)
+            elif analysis == "monotone":
+                moments = moments_of(treated, control)
+                fit = monotone(moments, c, difference, matrix, new_monotone_work(4))
+                if fit.ok == 0.0 or fit.nu < 4:
+                    expected["failed"] += 1.0
+                    continue
+                t, df, nu = fit.estimate / math.sqrt(fit.variance), fit.df, fit.nu
+                shrink, (quantile, unfit) = 1 / nu, profile_criticals(nu)
             else:
                 test = contrast_t if analysis == "contrast" else pooled_contrast_t
                 estimated = test(treated, control, c)
@@ -154,9 +174,7 @@ def test_tallies_are_single_replicates_analysed_by_numpy(analysis, response):
                 difference = treated.mean(axis=0) - control.mean(axis=0)
                 away = [y - y.mean(axis=0) for y in (treated, control)]
                 matrix = sum(a.T @ a for a in away) / nu * (1 / n1 + 1 / n2)
-                shrink = 1 / nu
-                quantile = nu / (nu - 2) * stats.f.isf(0.05, 1, nu - 2)
-                unfit = 2 * nu / (nu - 1) * stats.f.isf(0.05, 2, nu - 1)
+                shrink, (quantile, unfit) = 1 / nu, profile_criticals(nu)
             expected["upper"] += t > stats.t.isf(0.025, df)
             expected["lower"] += t < -stats.t.isf(0.025, df)
             x = profile(np.array(DAYS), difference, np.linalg.inv(matrix), shrink, quantile, grid,
@@ -176,18 +194,19 @@ def test_tallies_are_single_replicates_analysed_by_numpy(analysis, response):
                 assert found[name] == pytest.approx(expected[name], rel=1e-6), name
 
 
-def test_losses_are_those_asked_for():
-    # seed 2; controls of 20000 replicates; a share within 4 binomial SEs of 30%
+@pytest.mark.parametrize("rho", [0.0, 0.5, 0.9])
+def test_losses_are_those_asked_for(rho):
+    # seed 2; 40000 controls; shares within 4 binomial SEs of what a constant rate loses
     c = np.array([1.0, 0.0, 0.0, -1.0])
     for response in (False, True):
-        trial = make_trial(DAYS, 0.0, c, analysis="reml", dropout=0.3, response=response)
-        treated, control = np.zeros((1, 4)), np.zeros((20_000, 4))
+        trial = make_trial(DAYS, rho, c, analysis="reml", dropout=0.3, response=response)
+        treated, control = np.zeros((1, 4)), np.zeros((40_000, 4))
         draw_trial(U(2), U(9), 0, truths(5.0), trial, treated, control)
         lost = np.isnan(control).mean(axis=0)
         assert lost[0] == 0.0
-        assert np.all(np.diff(lost) > 0.0)
-        assert lost[3] == pytest.approx(0.3, abs=4 * math.sqrt(0.21 / 20_000))
-        assert lost[1] == pytest.approx(1 - 0.7 ** (7 / 24), abs=0.01)
+        expected = 1.0 - 0.7 ** (np.array(DAYS) / 24.0)
+        mcse = np.sqrt(expected * (1.0 - expected) / 40_000)
+        assert np.all(np.abs(lost - expected) <= 4 * mcse)
         # those with less relief are lost sooner, or nobody is told apart
         first, gone = control[:, 0], np.isnan(control[:, 1])
         away = first[gone].mean() - first[~gone].mean()
@@ -201,6 +220,42 @@ def test_more_replicates_and_more_sizes_begin_alike():
     both = run_trials(trial, truths(2.0, 0.5), many, criticals(trial, many), 5000, 1, "p")
     some = run_trials(trial, truths(2.0, 0.5), SIZES, criticals(trial), 5000, 1, "p", jobs=2)
     assert both[1:3].tolist() == some.tolist()
+
+
+PINNED = {
+    "contrast": [
+        [3, 0, 0, 1, 3, 1, 4, 0.4257563305252, 0.465003381518, 0, 0],
+        [4, 0, 0, 1, 3, 0, 4, 0.2462587814295, 0.4408134903395, 0, 0],
+    ],
+    "cs-pooled": [
+        [4, 0, 0, 1, 3, 1, 4, 0.4257563305252, 0.465003381518, 0, 0],
+        [4, 0, 0, 1, 3, 0, 4, 0.2462587814295, 0.4408134903395, 0, 0],
+    ],
+    "cohorts": [
+        [4, 0, 0, 0, 4, 0, 4, -0.3103406203399, 0.9798277006311, 1, 0],
+        [4, 0, 0, 0, 3, 0, 4, 0.5827685544654, 1.238163786187, 2, 0],
+    ],
+    "reml": [
+        [3, 0, 0, 0, 3, 0, 4, 2.134436319939, 1.652083094989, 0, 0],
+        [4, 0, 0, 0, 3, 0, 4, 2.406298193746, 1.593428200572, 0, 0],
+    ],
+    "monotone": [
+        [2, 0, 0, 0, 3, 2, 4, 2.943666308038, 4.304953718016, 0, 0],
+        [4, 0, 0, 0, 3, 0, 4, 3.123219261899, 2.739041836691, 0, 0],
+    ],
+}
+
+
+@pytest.mark.nojit
+@pytest.mark.parametrize("analysis", ["contrast", "cs-pooled", "cohorts", *FITTED])
+def test_compiled_and_plain_trials_have_the_same_sums(analysis):
+    # Seed 5, 4 replicates: made by the compiled kernels; this test also runs without compiler.
+    lost = {"dropout": 0.2, "response": True} if analysis in FITTED else {}
+    trial = make_trial(DAYS, 0.5, np.array([1.0, 0.0, 0.0, -1.0]), analysis=analysis, cv=0.3,
+                       margin=0.5, curved=True, **lost)  # fmt: skip
+    sizes = np.array([(5, 5), (6, 8)])
+    sums = run_trials(trial, truths(4.0, 0.7), sizes, criticals(trial, sizes), 4, 5, "pin")
+    assert sums == pytest.approx(np.array(PINNED[analysis]), rel=1e-9)
 
 
 def test_impossible_trials_are_refused():

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from planner.decay_designs import DecayDesign, Truths
-from planner.long_runs import run_kept
+from planner.outer_draws import N_GROUPS, Found, group_measures, run_groups
 from planner.results import performance_row
 
 if TYPE_CHECKING:
+    from sims.tally import KernelTally
     from sims.types import Performance
 
 # What a question's success is called among the sums of a trial.
 _SUCCESS = {"decay": "upper", "residual": "upper", "gone": "within", "half-life": "short",
             "shape": "unfit"}  # fmt: skip
-
-
+# Replicates from which on it matters that truths are a sample: they are simulated in groups of
+# draws, see `planner.outer_draws`. Fewer replicates have the larger error by themselves.
+_GROUPED = 2000
 # Sizes of a simulated search: a run of many sizes costs little more than its largest.
 _COARSE = (
     (4, 7, 11, 16),
@@ -40,12 +43,16 @@ def _crossing(known: dict[int, float], goal: float) -> int | None:
     return sizes[0] if known[sizes[0]] >= goal else None
 
 
+# A tally of some of the truths with its random numbers' names, its sums, how a run is cut.
+_Work = tuple[Callable[[np.ndarray, tuple[object, ...]], "KernelTally"], int, dict[str, int]]
+
+
 class Answers:
     """What one design answers; simulated counts are kept, so that a search asks only once."""
 
     def __init__(self, design: DecayDesign, reps: int, seed: int, jobs: int = 1) -> None:
         self.design, self.reps, self.seed, self.jobs = design, reps, seed, jobs
-        self._kept: dict[tuple[Any, ...], np.ndarray] = {}
+        self._kept: dict[tuple[Any, ...], tuple[np.ndarray, list[int]]] = {}
 
     def gains(self, question: str, truth: Truths) -> np.ndarray:
         """Contrast (J,) of each truth's curve with delta0 = 1."""
@@ -101,27 +108,45 @@ class Answers:
     def counts(
         self, question: str, truth: Truths, sizes: Sequence[int], reps: int | None = None
     ) -> np.ndarray:
-        """Sums (sizes, ...) over replicates, see `sums_of`."""
+        """Sums (sizes, ...) over replicates, see `sims.lanes.decay.SUMS`."""
+        return np.array([own.sum(axis=0) for own, _ in self._groups(question, truth, sizes, reps)])
+
+    def _groups(
+        self, question: str, truth: Truths, sizes: Sequence[int], reps: int | None = None
+    ) -> list[tuple[np.ndarray, list[int]]]:
+        """For each size the sums (groups, ...) of groups of draws, and each group's replicates."""
         reps = self.reps if reps is None else reps
         key = (question, truth.shape, truth.delta0.tobytes(), truth.tau.tobytes(),
                truth.half_life.tobytes(), reps)  # fmt: skip
-        missing = [n for n in sizes if (*key, n) not in self._kept]
+        missing = sorted({n for n in sizes if (*key, n) not in self._kept})
         if missing:
-            run = self._contrasts if self._scalar(question) else self._trials
-            for n, row in zip(missing, run(question, truth, missing, reps), strict=True):
-                self._kept[*key, n] = row
-        return np.array([self._kept[*key, n] for n in sizes])
+            sums, counts = self._run(question, truth, missing, reps)
+            for i, n in enumerate(missing):
+                self._kept[*key, n] = sums[:, i], counts
+        return [self._kept[*key, n] for n in sizes]
 
-    def _scalar(self, question: str) -> bool:
-        """Whether a question's contrast alone is drawn."""
-        return self.design.exact(question)
-
-    def _contrasts(
+    def _run(
         self, question: str, truth: Truths, sizes: Sequence[int], reps: int
-    ) -> np.ndarray:
-        from sims.chi import inverse_sd_tables
+    ) -> tuple[np.ndarray, list[int]]:
         from sims.lanes.decay import N_SUMS
-        from sims.lanes.decay_contrasts import tally_contrasts
+
+        scalar = self.design.exact(question)  # its contrast alone is drawn
+        tally, n_sums, cut = (self._contrasts if scalar else self._trials)(question, truth, sizes)
+        n_truths = len(truth.delta0)
+        if reps < _GROUPED:
+            tally_all = tally(np.arange(n_truths), ())
+            tally, n_truths = lambda own, words: tally_all, 1
+        if n_truths > 1 and cut:
+            cut = {**cut, "chunk": max(1, cut["chunk"] // N_GROUPS)}
+        shape = (len(sizes), n_sums)
+        sums, counts = run_groups(tally, n_truths, reps, shape, self.jobs, None, **cut)
+        out = np.zeros((len(counts), len(sizes), N_SUMS))
+        out[..., :n_sums] = sums
+        return out, counts
+
+    def _contrasts(self, question: str, truth: Truths, sizes: Sequence[int]) -> _Work:
+        from sims.chi import inverse_sd_tables
+        from sims.lanes.decay_contrasts import CONTRAST_SUMS, tally_contrasts
         from sims.streams import scenario_key
         from sims.tally import KernelTally
 
@@ -131,31 +156,33 @@ class Answers:
         else:
             dfs = [test.df for test in tests]
         rows, tables = np.array(tests, dtype=float), inverse_sd_tables(np.array(dfs))
-        delta0, tau = np.array(truth.delta0, dtype=float), np.array(truth.tau, dtype=float)
-        tally = KernelTally(
-            tally_contrasts, self.seed, scenario_key("decay"), delta0, tau,
-            self.gains(question, truth), rows, tables,
-        )  # fmt: skip
-        out = np.zeros((len(sizes), N_SUMS))
-        out[:, :3] = run_kept(tally, reps, (len(sizes), 3), self.jobs)
-        return out
+        numbers = [np.array(x, dtype=float)
+                   for x in (truth.delta0, truth.tau, self.gains(question, truth))]  # fmt: skip
 
-    def _trials(self, question: str, truth: Truths, sizes: Sequence[int], reps: int) -> np.ndarray:
+        def tally(own: np.ndarray, words: tuple[object, ...]) -> KernelTally:
+            key = scenario_key("decay", *words)
+            return KernelTally(
+                tally_contrasts, self.seed, key, *(x[own] for x in numbers), rows, tables
+            )
+
+        return tally, len(CONTRAST_SUMS), {}
+
+    def _trials(self, question: str, truth: Truths, sizes: Sequence[int]) -> _Work:
         from sims.decay import curve
-        from sims.decay_trials import run_trials
+        from sims.decay_trials import CUT, trial_tally
+        from sims.lanes.decay import N_SUMS
         from sims.lanes.decay import Truths as Numbers
 
         groups = np.array([self.design.arms.groups(n) for n in sizes])
-        order = np.argsort(groups[:, 0], kind="stable")
-        trial, criticals = self.design.trial(question, groups[order])
-        numbers = Numbers(
-            truth.delta0, truth.tau, truth.half_life,
-            curve(self.design.times, truth.half_life, truth.shape),
-        )  # fmt: skip
-        sums = run_trials(
-            trial, numbers, groups[order], criticals, reps, self.seed, "decay", self.jobs, run_kept
-        )
-        return np.asarray(sums[np.argsort(order)])
+        trial, criticals = self.design.trial(question, groups)
+        curves = curve(self.design.times, truth.half_life, truth.shape)
+        numbers = (truth.delta0, truth.tau, truth.half_life, curves)
+
+        def tally(own: np.ndarray, words: tuple[object, ...]) -> KernelTally:
+            some = Numbers(*(x[own] for x in numbers))
+            return trial_tally(trial, some, groups, criticals, self.seed, "decay", *words)
+
+        return tally, N_SUMS, CUT
 
     def chance(
         self, question: str, truth: Truths, n: int, reps: int | None = None
@@ -164,11 +191,25 @@ class Answers:
         exact = self.exact(question, truth, n)
         if exact is not None:
             return exact[0], 0.0
-        from sims.lanes.decay import SUMS
+        return self._simulated(question, truth, [n], self.reps if reps is None else reps)[0]
 
-        reps = self.reps if reps is None else reps
-        share = self.counts(question, truth, [n], reps)[0][SUMS.index(_SUCCESS[question])] / reps
-        return float(share), math.sqrt(share * (1.0 - share) / reps)
+    def _simulated(
+        self, question: str, truth: Truths, sizes: Sequence[int], reps: int
+    ) -> list[tuple[float, float]]:
+        """Simulated chance of success and its standard error, draws included, at each size."""
+        from sims.lanes.decay import SUMS
+        from sims.performance import proportion
+
+        place = SUMS.index(_SUCCESS[question])
+
+        def measures_of(sums: np.ndarray, count: int) -> Found:
+            return [(proportion("success", float(sums[place]), count), {})]
+
+        found = []
+        for sums, counts in self._groups(question, truth, sizes, reps):
+            measure, _ = group_measures(measures_of, sums, counts)[0]
+            found.append((measure.value, measure.mcse))
+        return found
 
     # Required sizes --------------------------------------------------------------------------
 
@@ -210,16 +251,24 @@ class Answers:
     ) -> tuple[int | None, int | None, int | None]:
         """From runs of many sizes at once: first a coarse range of sizes, then all within a gap."""
         reps = self.reps if reps is None else reps
-        half = 1.96 * math.sqrt(goal * (1.0 - goal) / reps)
         known: dict[int, float] = {}
+        errors: dict[int, float] = {}
 
         def run(sizes: Sequence[int]) -> None:
-            shares = self._shares(question, truth, sizes, reps)
-            known.update(zip(sizes, shares, strict=True))
+            for n, (share, se) in zip(
+                sizes, self._simulated(question, truth, sizes, reps), strict=True
+            ):
+                known[n], errors[n] = share, se
+
+        def half() -> float:
+            # Half the width of an interval at the goal: truths that are draws add to it.
+            nearest = min(known, key=lambda n: abs(known[n] - goal))
+            own = math.sqrt(goal * (1.0 - goal) / reps)
+            return 1.96 * (own if len(truth.delta0) == 1 else max(own, errors[nearest]))
 
         for coarse in _COARSE:
             run(sorted({max(n, least) for n in coarse}))
-            if max(known.values()) >= min(0.999, goal + half):
+            if max(known.values()) >= min(0.999, goal + half()):
                 break
         if max(known.values()) < goal:
             return None, None, None
@@ -230,14 +279,8 @@ class Answers:
                 break
             step = -(-(n - below) // 6)
             run(list(range(below + step, n, step)) or list(range(below + 1, n)))
-        low = _crossing(known, goal - half)
-        return n, n if low is None else min(n, low), _crossing(known, goal + half)
-
-    def _shares(self, question: str, truth: Truths, sizes: Sequence[int], reps: int) -> list[float]:
-        from sims.lanes.decay import SUMS
-
-        sums = self.counts(question, truth, sizes, reps)
-        return [float(x) / reps for x in sums[:, SUMS.index(_SUCCESS[question])]]
+        low = _crossing(known, goal - half())
+        return n, n if low is None else min(n, low), _crossing(known, goal + half())
 
     def _draws_se(self, question: str, truth: Truths, n: int) -> float:
         """Standard error of an exact chance because the truths are a sample of draws."""
@@ -256,31 +299,38 @@ class Answers:
         self, question: str, truth: Truths, sizes: Sequence[int], reps: int
     ) -> list[dict[str, Any]]:
         """Performance rows of one question and truth at every size."""
+        sizes = [n for n in sizes if n >= self.design.least_n(question)]
+        found = []
+        for n, (sums, counts) in zip(
+            sizes, self._groups(question, truth, sizes, reps), strict=True
+        ):
+            measures_of = partial(self._measures, question, self.exact(question, truth, n))
+            for measure, columns in group_measures(measures_of, sums, counts):
+                found.append(self._row(measure, columns.get("exact"), question, truth, n))
+        return found
+
+    def _measures(
+        self, question: str, exact: tuple[float, float] | None, sums: np.ndarray, reps: int
+    ) -> Found:
         from sims.lanes.decay import SUMS
         from sims.performance import mean, proportion
 
-        sizes = [n for n in sizes if n >= self.design.least_n(question)]
-        found = []
-        for n, sums in zip(sizes, self.counts(question, truth, sizes, reps), strict=True):
-            s = dict(zip(SUMS, (float(x) for x in sums), strict=True))
-            failed = int(s["failed"])
-            exact = self.exact(question, truth, n)
-            hits = s[_SUCCESS[question]]
-            measures: list[tuple[Performance, float | None]] = [
-                (proportion("success", hits, reps, failed), None if exact is None else exact[0])
-            ]
-            if question in ("decay", "residual"):
-                both = None if exact is None else exact[0] + exact[1]
-                measures.append((proportion("power", hits + s["lower"], reps, failed), both))
-            if question == "half-life":
-                measures.append((proportion("coverage", s["covered"], reps, failed), None))
-                measures.append((proportion("unbounded", s["unbounded"], reps, failed), None))
-                estimable = int(s["estimable"])
-                missing = reps - estimable
-                measures.append(
-                    (mean("bias", s["log_error"], s["log_error_sq"], estimable, missing), None)
-                )
-            found += [self._row(m, value, question, truth, n) for m, value in measures]
+        s = dict(zip(SUMS, (float(x) for x in sums), strict=True))
+        failed = int(s["failed"])
+        hits = s[_SUCCESS[question]]
+        found: Found = [(proportion("success", hits, reps, failed), {})]
+        if question in ("decay", "residual"):
+            found.append((proportion("power", hits + s["lower"], reps, failed), {}))
+        if question == "half-life":
+            found.append((proportion("coverage", s["covered"], reps, failed), {}))
+            found.append((proportion("unbounded", s["unbounded"], reps, failed), {}))
+            estimable = int(s["estimable"])
+            error = mean("bias", s["log_error"], s["log_error_sq"], estimable, reps - estimable)
+            found.append((error, {}))
+        if exact is not None:
+            found[0][1]["exact"] = exact[0]
+            if len(found) > 1:
+                found[1][1]["exact"] = exact[0] + exact[1]
         return found
 
     def type_i(

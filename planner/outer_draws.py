@@ -35,20 +35,24 @@ def run_groups(
     shape: tuple[int, ...],
     jobs: int | None,
     progress: Callable[[int], None] | None = None,
+    **cut: int,
 ) -> tuple[np.ndarray, list[int]]:
     """Sums of each group of truths, (groups, *shape), and the replicates of each.
 
     tally : of the truths with these indices, and of streams named by these further words. A
         single truth has no groups and no further words.
+    cut : `chunk` and `chunks_per_task` of `sims.engine.run_tally`
     """
     n_groups = min(N_GROUPS, n_truths, reps // 2)
     if n_groups <= 1:
-        return run_kept(tally(np.arange(n_truths), ()), reps, shape, jobs, progress)[None], [reps]
+        whole = run_kept(tally(np.arange(n_truths), ()), reps, shape, jobs, progress, **cut)
+        return whole[None], [reps]
     counts = [reps // n_groups + (g < reps % n_groups) for g in range(n_groups)]
     sums = np.empty((n_groups, *shape))
     done = 0
     for g, count in enumerate(counts):
-        sums[g] = run_kept(tally(np.arange(g, n_truths, n_groups), (g,)), count, shape, jobs)
+        own = np.arange(g, n_truths, n_groups)
+        sums[g] = run_kept(tally(own, (g,)), count, shape, jobs, None, **cut)
         done += count
         if progress is not None:
             progress(done)

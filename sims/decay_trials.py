@@ -23,7 +23,8 @@ from sims.tables import fit_table
 from sims.tally import KernelTally
 
 FITTED = ("reml", "monotone")  # analyses that animals may be lost from
-_CHUNK = 500
+# A replicate takes a thousand times as long as drawing two normals: chunks are small.
+CUT = {"chunk": 500, "chunks_per_task": 1}
 _LATTICE, _NEWTON = 1 << 14, 8  # points, and steps, of the places of losses by response
 _LARGEST_F = 1e12  # in place of a critical value that does not exist
 
@@ -195,6 +196,21 @@ def add_trials(
     kernel(seed, scenario, first, count, truths, trial, sizes, criticals, new_memory(trial), out)
 
 
+def trial_tally(
+    trial: Trial,
+    truths: Truths,
+    sizes: np.ndarray,
+    criticals: Criticals,
+    seed: int,
+    *words: object,
+) -> KernelTally:
+    """The tally of a trial, its random numbers named by `words`; sums are (sizes, N_SUMS)."""
+    sizes = np.ascontiguousarray(sizes, dtype=np.int64)
+    # One layout of every array, so that kernels are compiled once.
+    truths = Truths(*(np.array(x, dtype=float, order="C") for x in truths))
+    return KernelTally(add_trials, seed, scenario_key(*words), truths, trial, sizes, criticals)
+
+
 def run_trials(
     trial: Trial,
     truths: Truths,
@@ -207,9 +223,5 @@ def run_trials(
     run: Runner = run_tally,
 ) -> np.ndarray:
     """Sums (sizes, N_SUMS) over n_sim replicates, see `sims.lanes.decay.SUMS`."""
-    sizes = np.ascontiguousarray(sizes, dtype=np.int64)
-    # One layout of every array, so that kernels are compiled once.
-    truths = Truths(*(np.array(x, dtype=float, order="C") for x in truths))
-    tally = KernelTally(add_trials, seed, scenario_key(scenario), truths, trial, sizes, criticals)
-    # A replicate takes a thousand times as long as drawing two normals: chunks are small.
-    return run(tally, n_sim, (len(sizes), N_SUMS), jobs, chunk=_CHUNK, chunks_per_task=1)
+    tally = trial_tally(trial, truths, sizes, criticals, seed, scenario)
+    return run(tally, n_sim, (len(sizes), N_SUMS), jobs, **CUT)

@@ -15,7 +15,9 @@ FILL_SIDES = ("auto", "left", "right")
 def small_study_rows(
     table: StudyTable, estimator: str, alpha: float, fill_side: str = "auto"
 ) -> dict[str, list[dict[str, Any]]]:
-    """The parts "detectors" and "corrections" of the JSON output; NaN where nothing exists.
+    """The parts "detectors", "corrections" and "filled" of the JSON output; NaN where none exists.
+
+    "filled" are the studies that trim and fill (L0) adds, each with the study that it mirrors.
 
     estimator : model that trim and fill and the limit meta-analysis use
     fill_side : side that trim and fill fills; positive effects are benefit
@@ -29,7 +31,7 @@ def small_study_rows(
     if fill_side not in FILL_SIDES:
         raise unknown("--fill-side", fill_side, FILL_SIDES)
     if table.k < 3:
-        return {"detectors": [], "corrections": []}
+        return {"detectors": [], "corrections": [], "filled": []}
     ni = None if table.n1 is None or table.n2 is None else table.n1 + table.n2
     found = detections(table.yi, table.vi, ni)
     detectors = [
@@ -43,4 +45,21 @@ def small_study_rows(
         converged = fields.pop("ok")
         fields |= {name: fields[name] or None for name in ("side", "used")}
         rows.append({**fields, "estimator": estimator, "converged": converged})
-    return {"detectors": detectors, "corrections": rows}
+    return {"detectors": detectors, "corrections": rows, "filled": _filled(table, rows)}
+
+
+def _filled(table: StudyTable, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    from sims.smallstudy_inference import mirrored
+
+    own = next(row for row in rows if row["correction"] == "trimfill")
+    if not own["converged"] or not own["filled"]:
+        return []
+    effects, of = mirrored(table.yi, table.vi, own["estimator"], own["side"], int(own["filled"]))
+    return [
+        {
+            "mirrors": table.labels[i], "line": table.lines[i], "yi": yi, "vi": table.vi[i],
+            "n1": None if table.n1 is None else table.n1[i],
+            "n2": None if table.n2 is None else table.n2[i],
+        }
+        for yi, i in zip(effects, of, strict=True)
+    ]  # fmt: skip

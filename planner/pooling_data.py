@@ -161,7 +161,8 @@ def pool(
 def _result(
     table: StudyTable, numbers: Mapping[str, Any], scenario: Mapping[str, Any], measure: str
 ) -> Pool:
-    from planner.reports.forest import forest, funnel
+    from planner.reports.forest import forest
+    from planner.reports.funnel import funnel
     from planner.reports.pool_words import pool_answer, pool_headline, pool_warnings
 
     facts = plain({**numbers, "measure": measure, "scenario": scenario})

@@ -17,6 +17,7 @@ from planner.options import check_truth, replications
 from planner.precision import precise
 from planner.results import Result, performance_row, provenance
 from planner.synthesis_designs import VTYPES, check_counts, chosen, draw_plan, sizes_named
+from planner.typical_synthesis import typical
 from sims.names import ESTIMATORS
 from sims.smallstudy_names import CORRECTIONS, DETECTORS
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 DEFAULT_REPS = 4_000
 MOST_K = 200
-N_TYPICAL = 400  # simulated syntheses of which the funnel plot shows the middle one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -328,30 +328,3 @@ def _corrected(sums: BiasSums, null: BiasSums, name: str) -> list[Performance]:
         both = int(s["n_both"])
         found.append(mean("mse_change", s["excess"], s["excess_sq"], both, done - both))
     return found
-
-
-def typical(
-    cell: Cell, mu: float, tau: float, vtype: str, estimator: str, seed: int
-) -> dict[str, Any]:
-    """One simulated synthesis: of N_TYPICAL, the one whose pooled effect is the median."""
-    from sims.corrections import correct_many
-    from sims.selection_tally import LEFT, draw_published
-
-    built = cell.swept.build(cell.strength, vtype)
-    cap, _ = capped(built, cell.studies, mu, tau, cell.swept.label)
-    point = (np.array([mu]), np.array([tau]))
-    yi, vi, ni, run, _ = draw_published(
-        cell.studies, built, *point, cap, N_TYPICAL, seed, "typical"
-    )
-    pooled = np.empty((N_TYPICAL, 9))
-    correct_many(
-        yi, vi, CORRECTIONS["none"], np.zeros(N_TYPICAL), ESTIMATORS[estimator], LEFT, math.inf,
-        pooled,
-    )  # fmt: skip
-    effects = np.where(run > 0.0, pooled[:, 0], np.inf)
-    middle = int(np.argsort(effects, kind="stable")[int((run > 0.0).sum()) // 2])
-    return {
-        "yi": yi[middle], "vi": vi[middle], "ni": ni[middle], "estimate": float(pooled[middle, 0]),
-        "mu": mu, "run": float(run[middle]), "k": cell.k, "n": cell.n,
-        **cell.swept.columns(cell.strength),
-    }  # fmt: skip

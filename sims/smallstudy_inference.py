@@ -12,6 +12,7 @@ from scipy.special import chdtri, erfc, ndtri, stdtr, stdtrit
 from sims.corrections import T_BASED, correct_many
 from sims.kernels import entry
 from sims.names import ESTIMATORS
+from sims.pooling import pool_studies
 from sims.selection_models import maximise, signed_root
 from sims.smallstudy import Corrected, Detected, detect_many, kendall_pvals
 from sims.smallstudy_names import CORRECTIONS, DETECTORS
@@ -158,6 +159,21 @@ def _residual_variance(yi: np.ndarray, vi: np.ndarray, x: np.ndarray, estimator:
     low = math.log(1e-8 * float(vi.min()))
     best = minimize_scalar(minus, bounds=(low, math.log(largest)), method="bounded")
     return float(math.exp(best.x))
+
+
+def mirrored(
+    yi: np.ndarray, vi: np.ndarray, estimator: str, side: str, filled: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Effects of the studies that trim and fill adds, and which study each is the image of.
+
+    The `filled` studies furthest out on the other side, about the pooled effect of the rest: the
+    last step of `sims.corrections.trim_and_fill`.
+    """
+    sign = SIDES[side]
+    order = np.argsort(sign * yi, kind="mergesort")
+    rest, furthest = order[: len(yi) - filled], order[len(yi) - filled :]
+    centre = pool_studies(yi[rest], vi[rest], ESTIMATORS[estimator]).mu
+    return 2.0 * centre - yi[furthest], furthest
 
 
 def corrections(

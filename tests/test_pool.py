@@ -13,6 +13,7 @@ import pytest
 import planner
 from planner.cli import main
 from planner.errors import InputError
+from sims.inference import summarize
 
 HERE = Path(__file__).parent
 MARBLES = HERE / "data" / "marbles.csv"
@@ -336,3 +337,28 @@ def test_help_starts_with_examples_and_ends_with_words(capsys: Any) -> None:
     assert out.index("Examples:") < out.index("Options:") < out.index("Words:")
     assert "left_out" in out.strip().splitlines()[-1]
     assert max(len(line) for line in out.splitlines()) <= 80
+
+
+@pytest.mark.parametrize(("side", "filled"), [("auto", 3), ("left", 3), ("right", 0)])
+def test_funnel_shows_what_trim_and_fill_adds(side: str, filled: int) -> None:
+    result = planner.pool(MARBLES, benefit="lower", fill_side=side)
+    document = result.document()
+    added = document["filled"]
+    own = next(row for row in document["corrections"] if row["correction"] == "trimfill")
+    assert len(added) == own["filled"] == filled
+    # Pooled with the real ones they give its estimate.
+    yi = np.array([row["yi"] for row in (*document["studies"], *added)])
+    vi = np.array([row["vi"] for row in (*document["studies"], *added)])
+    assert summarize(yi, vi, "DL", "wald").estimate == pytest.approx(own["estimate"], abs=1e-12)
+    figure = result.funnel()
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "average (DL)" in labels
+    assert ("filled by trim and fill on the left" in labels) == (filled > 0)
+    for panel in figure.axes:
+        open_points = [
+            line for line in panel.lines if line.get_marker() == "o"
+            and line.get_markerfacecolor() == "none"
+        ]  # fmt: skip
+        assert [len(line.get_xdata()) for line in open_points] == ([filled] if filled else [])
+    if not filled:
+        assert "no study to fill on the right" in figure.axes[0].get_title(loc="left")

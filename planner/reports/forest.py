@@ -1,4 +1,4 @@
-"""Forest and funnel plots of a result that has studies; nothing is calculated but positions."""
+"""The forest plot of a result that has studies; nothing is calculated but positions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from planner.reports.funnel import contours
 from planner.reports.pool_words import number, unit
 from planner.reports.style import COLOURS, new_figure
 from planner.reports.text import fitted
@@ -146,10 +145,11 @@ def _finish(
     axes.spines["left"].set_visible(False)
     level = f"{100.0 * (1.0 - document['scenario']['alpha']):.6g}%"
     _text(axes, -1.0, f"effect [{level} interval]", "weight")
-    axes.set_xlabel(_effect_label(document))
+    axes.set_xlabel(effect_label(document))
 
 
-def _effect_label(document: Mapping[str, Any]) -> str:
+def effect_label(document: Mapping[str, Any]) -> str:
+    """The axis of effects."""
     sds = unit(document).strip()
     name = "effect size (Hedges g, SDs)" if sds else str(document["measure"]).replace("$", r"\$")
     return f"{name}; positive is benefit"
@@ -178,48 +178,6 @@ def _ranking(document: Mapping[str, Any]) -> Figure:
                      label="a new laboratory")  # fmt: skip
     axes.set_xlim(*_limits(document))
     axes.set_yticks([])
-    axes.set(xlabel=_effect_label(document), ylabel=f"{len(rows)} studies, ranked by effect")
+    axes.set(xlabel=effect_label(document), ylabel=f"{len(rows)} studies, ranked by effect")
     axes.legend(loc="lower right", fontsize=9)
     return figure
-
-
-def funnel(result: Result) -> Figure:
-    """Effects against their standard errors and, where sizes are known, against 1/sqrt(n)."""
-    document = result.document()
-    studies, main = document["studies"], document["estimates"][0]
-    sizes = studies[0]["n1"] is not None and studies[0]["n2"] is not None
-    panels = 2 if sizes else 1
-    figure: Figure
-    figure, axes = new_figure(columns=panels, width=4.6 * panels, height=4.4)
-    first = axes[0] if sizes else axes
-    se = [math.sqrt(row["vi"]) for row in studies]
-    reach = 1.08 * max(se)
-    width = 1.08 * max(max(abs(row["yi"]) for row in studies), 1.96 * reach)
-    contours(first, reach, width)
-    _scatter(first, document, se, "standard error")
-    centre = main["estimate"]
-    first.plot([centre - 1.96 * reach, centre, centre + 1.96 * reach], [reach, 0.0, reach],
-               color=_GREY, linewidth=0.9, linestyle="--",
-               label="95% of studies without heterogeneity")  # fmt: skip
-    first.set_xlim(-width, width)
-    figure.legend(*first.get_legend_handles_labels(), loc="outside lower center", ncols=3,
-                  fontsize=8, frameon=False)  # fmt: skip
-    if sizes:
-        root = [1.0 / math.sqrt(row["n1"] + row["n2"]) for row in studies]
-        _scatter(axes[1], document, root, "1 / sqrt(n), n animals in both groups")
-        axes[1].set_xlim(-width, width)
-        axes[1].set_title("The standard error of a standardized difference depends on\n"
-                          "the difference itself: judge asymmetry here.",
-                          fontsize=8, loc="left", color="#444444")  # fmt: skip
-    return figure
-
-
-def _scatter(axes: Axes, document: Mapping[str, Any], y: Sequence[float], label: str) -> None:
-    studies, main = document["studies"], document["estimates"][0]
-    small = len(studies) > 300
-    axes.plot([row["yi"] for row in studies], list(y), "o", color=COLOURS[0], alpha=0.65,
-              markersize=3 if small else 5, markeredgewidth=0, rasterized=small)  # fmt: skip
-    axes.axvline(0.0, color="black", linewidth=0.8)
-    axes.axvline(main["estimate"], color=COLOURS[1], linewidth=1.2, linestyle=(0, (4, 3)))
-    axes.set_ylim(1.08 * max(y), 0.0)
-    axes.set(xlabel=_effect_label(document), ylabel=label)

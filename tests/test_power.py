@@ -12,6 +12,7 @@ from scipy.integrate import quad
 import planner
 from planner.designs import Design
 from planner.errors import InputError
+from planner.reports.measures import size_words
 from planner.reports.terminal import power_page
 from planner.selected_calibration import discounted
 
@@ -232,3 +233,15 @@ def test_bad_values_are_named(kwargs, named):
     with pytest.raises(InputError, match=named) as caught:
         planner.power(**kwargs)
     assert str(caught.value).count("\n") <= 1
+
+
+def test_required_sizes_are_named_alike_on_the_page_and_in_the_figure():
+    row = {"target": 0.8, "n": None, "ceiling": 0.8}
+    assert size_words(row) == "never"
+    assert size_words({**row, "ceiling": 0.81}) == ">10^6"
+    assert size_words({**row, "n": 24}) == "24"
+    # A laboratory that differs a lot: a ceiling just above the target.
+    result = planner.power(mu=0.85, tau=1.0, n=(8,), reps=100)
+    shown = [text.get_text() for text in result.plot("required").axes[0].texts]
+    first = [row for row in result.required_rows if row["target"] == 0.8]
+    assert [size_words(row) for row in first] == [text.split(" (")[0].strip() for text in shown]

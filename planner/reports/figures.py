@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from planner.reports.measures import percent, size_words
 from planner.reports.style import COLOURS, DASHES, new_figure
 
 if TYPE_CHECKING:
@@ -82,7 +83,9 @@ def required_bars(result: Result) -> Figure:
         colour = COLOURS[0] if reached else "#cccccc"
         axes.barh(i, row["n"] if reached else 2 * largest, color=colour,
                   hatch="" if reached else "///", edgecolor="white")  # fmt: skip
-        text = f" {row['n']}" if reached else f" not reached (ceiling {row['ceiling']:.0%})"
+        text = f" {size_words(row)}"
+        if not reached:
+            text += f" (ceiling {percent(row['ceiling'])})"
         axes.annotate(text, (row["n"] if reached else 2, i), va="center", fontsize=9)
     axes.set_xscale("log")
     axes.set_xlim(2, 4 * largest)

@@ -1,5 +1,8 @@
 """The words of every measure and truth: one line each, in tables and in every --help."""
 
+from collections.abc import Mapping
+from typing import Any
+
 MEASURES = {
     "success": "chance of a significant benefit: significant, in the direction of benefit",
     "power": "chance of a significant result in either direction; tends to 1 with n",
@@ -69,3 +72,10 @@ def percent(p: float) -> str:
     if p < 0.005:
         return "<1%" if p > 0.0 else "0%"
     return f"{100.0 * p:.0f}%"
+
+
+def size_words(row: Mapping[str, Any]) -> str:
+    """A required group size; "never" where no size gives the chance, or more than was looked at."""
+    if row["n"] is None:
+        return "never" if row["ceiling"] <= row["target"] else ">10^6"
+    return str(row["n"])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from planner.reports.bias_measures import BIAS_DEFAULTS
 from planner.reports.decay_measures import DECAY_DEFAULTS
-from planner.reports.measures import percent
+from planner.reports.measures import percent, size_words
 from planner.reports.text import curve, paragraph
 
 if TYPE_CHECKING:
@@ -142,22 +142,16 @@ def _required(document: Mapping[str, Any], truths: list[str]) -> list[str]:
     for name in dict.fromkeys(row["truth"] for row in rows):
         own = [row for row in rows if row["truth"] == name]
         base = {row["target"]: row for row in own if row["shrink"] == 0.0}
-        cells = "".join(f"{_size(base[t]):>8}" for t in targets)
+        cells = "".join(f"{size_words(base[t]):>8}" for t in targets)
         ceiling = percent(base[targets[0]]["ceiling"])
         smaller = [row for row in own if row["shrink"] > 0.0 and row["target"] == targets[0]]
-        text = "   ".join(_size(row) for row in smaller if row["shrink"] in (0.25, 0.5))
-        extra = [f"{row['shrink']:.0%}: {_size(row)}" for row in smaller
+        text = "   ".join(size_words(row) for row in smaller if row["shrink"] in (0.25, 0.5))
+        extra = [f"{row['shrink']:.0%}: {size_words(row)}" for row in smaller
                  if row["shrink"] not in (0.25, 0.5)]  # fmt: skip
         lines.append(
             f"  {_NAMES[name]:<26}{cells}{ceiling:>9}   {'   '.join([text, *extra])}".rstrip()
         )
     return lines
-
-
-def _size(row: Mapping[str, Any]) -> str:
-    if row["n"] is None:
-        return "never" if row["ceiling"] <= row["target"] else ">10^6"
-    return str(row["n"])
 
 
 def _curve(document: Mapping[str, Any], truths: list[str]) -> list[str]:

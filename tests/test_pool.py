@@ -362,3 +362,14 @@ def test_funnel_shows_what_trim_and_fill_adds(side: str, filled: int) -> None:
         assert [len(line.get_xdata()) for line in open_points] == ([filled] if filled else [])
     if not filled:
         assert "no study to fill on the right" in figure.axes[0].get_title(loc="left")
+
+
+def test_page_says_that_the_selection_model_takes_tau_0_as_known(
+    capsys: Any, tmp_path: Path
+) -> None:
+    rows = "0.1,0.2\n1.0,0.3\n1.2,0.3\n0.9,0.25\n0.5,0.2\n"
+    path = write(tmp_path / "alike.csv", "yi,vi\n" + rows)
+    _, out, _ = run(capsys, str(path))
+    assert "tau 0 as known" in " ".join(out.split())
+    _, out, _ = run(capsys, str(MARBLES), "--benefit", "lower")
+    assert "as known" not in out

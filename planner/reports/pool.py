@@ -156,7 +156,8 @@ def _small_study(document: Mapping[str, Any]) -> list[str]:
         if row["filled"] is not None:
             more = f" ({row['filled']:g} filled, {row['side']})"
         if row["weight"] is not None:
-            more = f" (weight {number(row['weight'])})"
+            known = ", tau 0 as known" if row["tau2"] == 0.0 else ""
+            more = f" (weight {number(row['weight'])}{known})"
         if row["used"] is not None:
             more = f" ({row['used'].upper()})"
         name = CORRECTION_NAMES[row["correction"]]

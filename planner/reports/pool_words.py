@@ -27,6 +27,7 @@ POOL_WORDS = {
     "pi_lb, pi_ub": "prediction interval: the true effect of a new laboratory",
     "riley_lb, _ub": "the same with t on k - 2",
     "weight": "percent of a study in the average; of the selection model: of P > 0.025",
+    "tau 0 as known": "the interval is that of tau2 = 0, as metafor's: rather narrow",
     "Egger, Begg": "tests for small-study effects: of effects on SE or 1/sqrt(n)",
     "corrected": "what else the average may be, if small studies flatter; see planner bias",
     "left_out": "incomplete rows that --skip-incomplete leaves out",

@@ -194,6 +194,19 @@ def test_most_sets_compare_estimates_too() -> None:
     assert len(early) <= 6
 
 
+def test_tau2_at_0_is_taken_as_known_as_metafor_does() -> None:
+    # Where metafor's search arrives at 0 its standard errors are those of a known tau2; it says
+    # so itself by a standard error of tau2 that is a thousandth of what else there is.
+    at_zero = [c for c in FITTED if c["sel3"]["tau2"] < 1e-5 and c["sel3"]["se"] != "NA"]
+    assert len(at_zero) == 7
+    for case in at_zero:
+        fit = _named(case)["sel3"]
+        assert fit.tau2 == 0.0
+        assert fit.se == pytest.approx(case["sel3"]["se"], rel=5e-4)
+        assert fit.weight_se == pytest.approx(case["sel3"]["se_weight"], rel=5e-3)
+        assert case["sel3"]["se_tau2"] < 0.01 * np.median(_arrays(case)[1])
+
+
 def test_selection_model_needs_studies_on_both_sides() -> None:
     vi = np.array([0.2, 0.3, 0.25, 0.4])
     for yi in (np.array([2.1, 1.9, 2.4, 3.0]), np.array([0.1, -0.2, 0.4, 0.3])):

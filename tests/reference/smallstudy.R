@@ -5,7 +5,8 @@
 #   Rscript tests/reference/smallstudy.R PUNIFORM METASENS
 #
 # PUNIFORM and METASENS are folders with the sources of CRAN's puniform 0.2.7 and metasens 1.5-2
-# (neither has to be installed: only R functions of theirs are used).
+# (neither has to be installed: only R functions of theirs are used). Their documented examples are
+# in documented.R.
 
 suppressMessages({
   library(metafor)
@@ -163,28 +164,11 @@ for (i in 1:24) {
 cases[[length(cases) + 1]] <- case("ties", c(.1, .45, .4, .9, 1.3, .22), c(.2, .2, .3, .4, .4, .1),
   c(20, 20, 14, 10, 10, 40))
 
-# Documented examples: puni_star's help page, and metasens' on Moore1998 (metabin, log odds ratio,
-# method = "Inverse", no zero cells; DerSimonian-Laird).
-set.seed(123)
-ni <- rep(50, 25)
-ui <- rnorm(25, mean = 0.2, sd = 0.1)
-mi <- rnorm(25, mean = ui, sd = 1 / sqrt(ni))
-help <- puniform$puni_star(mi = mi, ni = ni, sdi = rep(1, 25), alpha = 0.05, side = "right", method = "ML")
-space <- new.env()
-load(file.path(folders[2], "data", "Moore1998.rda"), space)
-moore <- escalc("OR", ai = succ.e, n1i = nobs.e, ci = succ.c, n2i = nobs.c, data = space$Moore1998,
-  add = 0.5, to = "only0")
-moore_tau2 <- rma(yi, vi, data = moore, method = "DL")$tau2
-
 output <- list(
   R = unbox(paste(R.version$major, R.version$minor, sep = ".")),
   metafor = unbox(as.character(packageVersion("metafor"))),
   puniform = unbox("0.2.7"), metasens = unbox("1.5-2"), script = unbox("smallstudy.R"),
-  seed = unbox(SEED), cases = cases,
-  puni_star_help = list(mi = mi, ni = ni, estimate = unbox(help$est), tau2 = unbox(help$tau2),
-    ci_lb = unbox(help$ci.lb), ci_ub = unbox(help$ci.ub), L0 = unbox(help$L.0)),
-  limit_help = c(list(yi = as.numeric(moore$yi), vi = as.numeric(moore$vi), tau2 = unbox(moore_tau2)),
-    limit_beta0(as.numeric(moore$yi), as.numeric(moore$vi), moore_tau2))
+  seed = unbox(SEED), cases = cases
 )
 cat(length(cases), "sets,", sum(sapply(cases, function(x) !is.null(x$sel3))), "with a selection model\n")
 write(toJSON(output, digits = NA, pretty = FALSE, null = "null"), file.path(folder, "smallstudy.json"))

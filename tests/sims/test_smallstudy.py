@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import optimize, stats
 
 from sims.kernels import entry
 from sims.names import ESTIMATORS
@@ -36,6 +36,9 @@ REFERENCE = json.loads(
     (Path(__file__).parents[1] / "reference" / "smallstudy.json").read_text(encoding="utf-8")
 )
 CASES = REFERENCE["cases"]
+DOCUMENTED = json.loads(
+    (Path(__file__).parents[1] / "reference" / "documented.json").read_text(encoding="utf-8")
+)
 FEW = [CASES[i] for i in (0, 1, 3, 6, 12, 22, 31)]
 KINDS = {"L0": "trimfill", "R0": "trimfill-r0"}
 
@@ -250,24 +253,62 @@ def test_p_uniform_star_equals_its_package(case: dict[str, Any]) -> None:
             assert getattr(fit, end) == pytest.approx(expected[end], abs=1e-4)
 
 
-def test_limit_meta_analysis_of_the_documented_example() -> None:
-    # Moore et al. 1998, the example of metasens::limitmeta.
-    example = REFERENCE["limit_help"]
+# Documented examples, called as the packages' manuals do: tests/reference/documented.R
+
+
+@pytest.mark.parametrize("method", ["REML", "DL", "PM"])
+def test_limit_meta_analysis_of_the_documented_example(method: str) -> None:
+    # help(limitmeta), Moore et al. 1998; tau^2 by REML is the package's default. It stops its
+    # search for tau^2 at 1e-5, which the limit's estimate follows; DL has no search.
+    example, tolerance = DOCUMENTED["limitmeta"], 1e-9 if method == "DL" else 1e-5
+    expected = example[method]
     yi, vi = np.array(example["yi"]), np.array(example["vi"])
-    fit = next(x for x in corrections(yi, vi) if x.correction == "limit")
-    assert fit.tau2 == pytest.approx(example["tau2"], abs=1e-10)
-    assert fit.estimate == pytest.approx(example["estimate"], abs=1e-8)
-    assert fit.se == pytest.approx(example["se"], abs=1e-8)
+    found = {x.correction: x for x in corrections(yi, vi, method)}
+    fit = found["limit"]
+    for name in ("estimate", "se", "ci_lb", "ci_ub", "pval", "tau2"):
+        assert getattr(fit, name) == pytest.approx(expected[name], rel=tolerance, abs=1e-9), name
+    assert correct_one(
+        yi, vi, CORRECTIONS["limit"], ESTIMATORS[method], 1.0, math.inf
+    ).extra == pytest.approx(expected["alpha"], rel=tolerance)
+    plain = found["none"]
+    assert plain.estimate == pytest.approx(expected["unadjusted"], rel=tolerance)
+    assert plain.se == pytest.approx(expected["unadjusted_se"], rel=tolerance)
+    if method == "REML":  # the line that the manual's example prints
+        ratio, low, high = (math.exp(x) for x in (fit.estimate, fit.ci_lb, fit.ci_ub))
+        line = f"{ratio:.2f} [{low:.2f}; {high:.2f}] {fit.stat:.2f}   {fit.pval:.4f}"
+        assert f"Adjusted estimate {line}" in example["printed"]
+
+
+def _best_uniform(yi: np.ndarray, vi: np.ndarray, cut: np.ndarray) -> Any:
+    """p-uniform*'s maximum for given critical values, by another optimiser on scipy's normal."""
+
+    def minus(at: np.ndarray) -> float:
+        s = np.sqrt(vi + at[1] ** 2)
+        side = np.where(yi > cut, stats.norm.logsf(cut, at[0], s), stats.norm.logcdf(cut, at[0], s))
+        return -float(np.sum(stats.norm.logpdf(yi, at[0], s) - side))
+
+    return optimize.minimize(minus, [0.2, 0.1], method="Nelder-Mead",
+                             options={"xatol": 1e-10, "fatol": 1e-13})  # fmt: skip
 
 
 def test_p_uniform_star_of_the_documented_example() -> None:
-    # puni_star's help page: 25 one-sample means. It takes the t-test's critical value, we the
-    # normal one of its estimate of the variance: close, not equal.
-    example = REFERENCE["puni_star_help"]
-    mean, n = np.array(example["mi"]), np.array(example["ni"], dtype=float)
-    j = 1.0 - 3.0 / (4.0 * (n - 1.0) - 1.0)
-    vi = j**2 * (1.0 / n + mean**2 / (2.0 * n))
-    fit = next(x for x in corrections(j * mean, vi) if x.correction == "p-uniform-star")
-    assert fit.estimate == pytest.approx(example["estimate"], abs=0.01)
-    assert fit.ci_lb == pytest.approx(example["ci_lb"], abs=0.02)
-    assert fit.ci_ub == pytest.approx(example["ci_ub"], abs=0.02)
+    # help(puni_star): 25 one-sample means. Given as effects and variances ours is the package's
+    # answer, to what its optimiser leaves. From the means it takes the critical value of each
+    # t-test, we 1.96 standard errors: that alone is what differs.
+    example = DOCUMENTED["puni_star"]
+    yi, vi, critical = (np.array(example[name]) for name in ("yi", "vi", "critical"))
+    fit = next(x for x in corrections(yi, vi) if x.correction == "p-uniform-star")
+    normal, documented = example["normal"], example["documented"]
+    assert fit.estimate == pytest.approx(normal["estimate"], abs=1e-4)
+    assert fit.tau2 == pytest.approx(normal["tau2"], abs=1e-4)
+    assert fit.stat**2 == pytest.approx(normal["L0"], abs=1e-3)
+    assert fit.pval == pytest.approx(normal["pval"], rel=1e-3)
+    for end in ("ci_lb", "ci_ub"):  # the package looks for ends with a tolerance of 1e-4
+        assert getattr(fit, end) == pytest.approx(normal[end], abs=2e-4)
+    ours = _best_uniform(yi, vi, stats.norm.isf(0.025) * np.sqrt(vi))
+    assert ours.x[0] == pytest.approx(fit.estimate, abs=1e-7)
+    assert -ours.fun == pytest.approx(fit.loglik, abs=1e-9)
+    theirs = _best_uniform(yi, vi, critical)
+    assert theirs.x[0] == pytest.approx(documented["estimate"], abs=1e-4)
+    assert theirs.x[1] ** 2 == pytest.approx(documented["tau2"], abs=1e-4)
+    assert abs(documented["estimate"] - normal["estimate"]) < 0.002

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from planner.decay_designs import Truths
-from planner.questions import DISCOUNT, TRIVIAL_N
+from planner.questions import TRIVIAL_N
 from planner.two_arm import LARGEST_RECOMMENDED
 
 if TYPE_CHECKING:
     from planner.decay_answers import Answers
+    from planner.decay_sceptical import Sceptical
     from planner.decay_truth import DecayTruth
 
 TRIVIAL_DECAY = TRIVIAL_N + 1  # a decay that shows in so few animals is no plan
@@ -47,52 +48,52 @@ def required_rows(
 
     Where n is simulated, shrinkage is worked out for the first target and the truth planned for.
     """
+    named = {**truths, **{one.name: one.truths() for one in sceptical(truth)}}
     rows = []
     for number, question in enumerate(asked.questions):
         for shape in shapes_of(question):
             for goal in asked.targets:
-                for name, one in truths.items():
+                for name, one in named.items():
                     for share in asked.shares:
                         wanted = (name, goal) == (asked.plan_for, asked.targets[0])
-                        exact = answers.design.exact(question) and name != "assurance"
-                        if share == 0.0 or wanted or exact:
+                        exact = answers.design.exact(question) and name in truths
+                        if share == 0.0 or wanted or (exact and name != "assurance"):
                             own = one.shrunk(share).shaped(shape)
-                            rows.append(_required_row(answers, question, own, goal, share, name))
-                if "new-lab" in truths:
-                    own = truths["new-lab"].shrunk(DISCOUNT).shaped(shape)
-                    rows.append(_required_row(answers, question, own, goal, DISCOUNT, "discounted"))
-                if truth.during is not None and truth.taken.delta0 > 3.0:
-                    # What if the published standard errors were read as SDs?
-                    smaller = truth.taken.delta0 / truth.during.sizes.median**0.5
-                    own = Truths.point("se-read-as-sd", smaller, 0.0, truth.taken.half_life)
-                    rows.append(_required_row(answers, question, own.shaped(shape), goal, 0.0))
+                            rows.append(_required_row(answers, question, own, goal, share))
         if progress is not None:
             progress("required sizes", number + 1, len(asked.questions))
     return rows
 
 
+def sceptical(truth: DecayTruth) -> list[Sceptical]:
+    """What the literature's doubters would plan from, as far as it is known."""
+    return [one for one in (truth.taken.discounted, truth.taken.se_as_sd) if one is not None]
+
+
 def _required_row(
-    answers: Answers, question: str, truth: Truths, goal: float, share: float,
-    name: str | None = None,
-) -> dict[str, Any]:  # fmt: skip
+    answers: Answers, question: str, truth: Truths, goal: float, share: float
+) -> dict[str, Any]:
     n, low, high = answers.required(question, truth, goal)
     design = answers.design
+    point = len(truth.delta0) == 1
     return {
-        "target": goal, "truth": name or truth.name, "measure": "success", "shrink": share,
+        "target": goal, "truth": truth.name, "measure": "success", "shrink": share,
         "question": question, "shape": truth.shape, "n": n, "ci_lb": low, "ci_ub": high,
         "reached": n is not None, "ceiling": answers.ceiling(question, truth),
-        "animals": None if n is None else design.animals(n),
-        "ordered": None if n is None else design.ordered(n), "recommended": False,
+        "delta0": float(truth.delta0[0]) if point else None,
+        "tau": float(truth.tau[0]) if point else None,
+        "half_life": float(truth.half_life[0]) if point else None,
+        "animals": None if n is None else design.animals(n, [question]),
+        "ordered": None if n is None else design.ordered(n, [question]), "recommended": False,
     }  # fmt: skip
 
 
 def wanted_rows(required: Sequence[dict[str, Any]], asked: Asked) -> list[dict[str, Any]]:
     """Rows of the first target under the truth planned for, one for each question and shape."""
-    share = DISCOUNT if asked.plan_for == "discounted" else 0.0
     return [
         row for row in required
         if row["target"] == asked.targets[0] and row["truth"] == asked.plan_for
-        and row["shrink"] == share
+        and row["shrink"] == 0.0
     ]  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from planner.errors import InputError, unknown
 
 if TYPE_CHECKING:
     from planner.calibration import Calibration
+    from planner.decay_sceptical import Sceptical
     from planner.published import Analysis, Review
 
 READINGS = ("text", "table-median", "table-average")
@@ -42,6 +43,8 @@ class ReadTruth:
         the earlier one (no decay)
     I2 : median, lower and upper 95% bound of the heterogeneity that the truth predicts for the
         analysis after treatment (percent)
+    known : which published numbers of the analysis after treatment the half-lives reproduce
+    discounted, se_as_sd : truths for those who doubt the literature; None for one set by hand
     """
 
     reading: str
@@ -55,6 +58,9 @@ class ReadTruth:
     gone: float
     lasting: float
     I2: tuple[float, float, float] | None
+    known: tuple[str, ...] = ()
+    discounted: Sceptical | None = None
+    se_as_sd: Sceptical | None = None
 
     def interval(self, name: str) -> tuple[float, float, float]:
         """Median and 95% interval of ``"delta0"``, ``"tau"`` or ``"half_life"`` over the draws."""
@@ -75,6 +81,9 @@ class ReadTruth:
         return row | {
             "share_gone": self.gone, "share_no_decay": self.lasting, "I2_predicted": predicted[0],
             "I2_predicted_lb": predicted[1], "I2_predicted_ub": predicted[2],
+            "half_life_from": list(self.known),
+            "discounted": None if self.discounted is None else self.discounted.fields(),
+            "se_read_as_sd": None if self.se_as_sd is None else self.se_as_sd.fields(),
         }  # fmt: skip
 
 
@@ -216,6 +225,7 @@ def calibrated_truth(
     InputError : see `calibrate`; a reading without delays; an effect that does not decay.
     """
     from planner.calibration import calibrate
+    from planner.decay_sceptical import discounted_effects
 
     if half_life is None:
         delays_of(reading, after, review)  # refused before anything is calibrated
@@ -229,9 +239,11 @@ def calibrated_truth(
     if early.mu <= 0.0:
         raise InputError(f"{during.name}: its mean true effect is not above 0: nothing decays")
     if half_life is not None:
-        taken = _with_half_life(early, half_life)
+        effects = discounted_effects([(during, early)], jobs, progress)
+        taken = _with_half_life(early, half_life, during, after, effects)
         return DecayTruth(taken=taken, during=during, after=after, human=_human(review))
     late = find(after)
+    effects = discounted_effects([(during, early), (after, late)], jobs, progress)
     names = [reading, *(name for name in READINGS if name != reading and others)]
     found: list[ReadTruth] = []
     for name in names:
@@ -241,7 +253,7 @@ def calibrated_truth(
             if name == reading:
                 raise
             continue
-        found.append(_read(name, delays, early, late, after, jobs))
+        found.append(_read(name, delays, early, late, during, after, effects, jobs))
     if not 0.0 < found[0].half_life < math.inf:
         raise InputError(
             f"--reading {reading}: {after.name} shows no decay from {during.name} that has a "
@@ -255,11 +267,21 @@ def calibrated_truth(
     )  # fmt: skip
 
 
-def _with_half_life(early: Calibration, half_life: float) -> ReadTruth:
+def _with_half_life(
+    early: Calibration,
+    half_life: float,
+    during: Analysis,
+    after: Analysis,
+    effects: Sequence[tuple[float, float] | None],
+) -> ReadTruth:
+    from planner.decay_sceptical import discounted_truth, se_as_sd_truth
+
     return ReadTruth(
         reading="given", delays=(), delta0=early.mu, tau=early.tau, half_life=half_life,
         draws_delta0=early.draws_mu, draws_tau=early.draws_tau,
         draws_half_life=np.full(len(early.draws_mu), half_life), gone=0.0, lasting=0.0, I2=None,
+        discounted=discounted_truth(early, half_life, (), effects),
+        se_as_sd=se_as_sd_truth(during, early, half_life, (), after, None, 1),
     )  # fmt: skip
 
 
@@ -268,17 +290,22 @@ def _read(
     delays: Sequence[float],
     early: Calibration,
     late: Calibration,
+    during: Analysis,
     after: Analysis,
+    effects: Sequence[tuple[float, float] | None],
     jobs: int | None,
 ) -> ReadTruth:
     """One delay for all: T = t ln 2 / ln(mu before / mu after). Different delays: by simulation."""
     from planner.calibration import SEED, studies_like
-    from sims.decay_syntheses import joint_half_lives, matched_half_life, simulate_decayed
+    from planner.decay_sceptical import discounted_truth, se_as_sd_truth
+    from planner.joint_half_lives import joint_half_lives
+    from sims.decay_syntheses import matched_half_life, simulate_decayed
     from sims.engine import default_jobs
 
     jobs = jobs or default_jobs()
     studies = studies_like(after, late.cluster, late.share)
     delta0, tau = early.draws_mu, early.draws_tau
+    known: tuple[str, ...] = ("g", "se", after.heterogeneity_kind)
     if len(set(delays)) == 1:
         half_life = float(half_life_between(delays[0], early.mu, late.mu))
         # The two analyses have different studies: any pairing of their draws is as good.
@@ -288,8 +315,7 @@ def _read(
         half_life = matched_half_life(
             studies, early.mu, early.tau, after.g.number, delays, N_MATCH, SEED, jobs
         )
-        low, high = after.g.interval
-        draws = joint_half_lives(studies, delta0, tau, low, high, delays, SEED)
+        delta0, tau, draws, known = joint_half_lives(early, late, after, delays, jobs)
     predicted = None
     if after.heterogeneity_kind == "I2":
         rows = simulate_decayed(
@@ -301,7 +327,9 @@ def _read(
         reading=reading, delays=tuple(float(day) for day in delays), delta0=early.mu,
         tau=early.tau, half_life=half_life, draws_delta0=delta0, draws_tau=tau,
         draws_half_life=draws, gone=float(np.mean(draws == 0.0)),
-        lasting=float(np.mean(np.isinf(draws))), I2=predicted,
+        lasting=float(np.mean(np.isinf(draws))), I2=predicted, known=known,
+        discounted=discounted_truth(early, half_life, delays, effects),
+        se_as_sd=se_as_sd_truth(during, early, half_life, delays, after, late, jobs),
     )  # fmt: skip
 
 

@@ -10,8 +10,10 @@ import math
 import numpy as np
 
 from sims.chi import draw_inverse_sd
+from sims.conditioning import Published
 from sims.engine import map_ordered
 from sims.kernels import entry, kernel
+from sims.performance import Z95
 from sims.pooling import dersimonian_laird
 from sims.streams import draw_normal, draw_uniform, open_stream, scenario_key, stream_key
 from sims.syntheses import draw_size, effect
@@ -20,6 +22,10 @@ from sims.types import Studies
 _CHUNK = 8192
 LONGEST = 1e5  # days; beyond it a half-life counts as infinite
 _STEPS = 44
+_PROPOSALS = 1 << 14  # of one call, of a joint distribution
+_BATCH = 8  # calls at a time
+_MOST_PROPOSALS = 1 << 23
+_FEWER_STEPS = 14  # halvings of the axis of log half-lives: to a thousandth of a half-life
 
 
 @kernel
@@ -118,6 +124,71 @@ def match_half_lives(seed, scenario, mu, tau, low, high, delays, studies, memory
                 out[j] = math.exp(0.5 * (lower + upper))
 
 
+@kernel
+def _as_published(x, low, high, z95):
+    # Whether a synthesis prints what was printed, but for its mean: se, tau2, QE, I2, interval.
+    return (
+        low[1] <= x.se <= high[1] and low[2] <= x.tau2 <= high[2] and low[3] <= x.QE <= high[3]
+        and low[4] <= x.I2 <= high[4] and low[5] <= x.mu - z95 * x.se <= high[5]
+        and low[6] <= x.mu + z95 * x.se <= high[6]
+    )  # fmt: skip
+
+
+@entry
+def match_published(
+    seed, scenario, first, count, mu, tau, low, high, z95, delays, studies, memory, out
+):
+    """Proposals first..first+count-1 that print all that was printed: rows (truth, T, weight).
+
+    Proposal r has truth r modulo J and a target, uniform on the rounding interval of the published
+    mean, which its half-life T is solved for. Its weight is the density of T's prior over that of
+    the proposal: for a mean effect over the delays that is uniform before, mu s(T), it is mu s'
+    over the slope of the pooled effect, both in log T. low, high: (7,) of `Published`. Returns
+    how many rows of out (count, 3) are filled.
+    """
+    key = stream_key(seed, scenario)
+    rows, size, common = memory
+    terms, k = studies.terms, delays.shape[0]
+    found = 0
+    for r in range(first, first + count):
+        j = r % mu.shape[0]
+        if not mu[j] > 0.0:
+            continue
+        u, state = draw_uniform(open_stream(key, np.uint64(r)))
+        target = low[0] + u * (high[0] - low[0])
+        draw_studies(state, tau[j], studies, common, rows[0], rows[1], rows[2], size)
+        lower, upper = math.log(1e-3), math.log(LONGEST)
+        exists, at_lower, at_upper = True, 0.0, 0.0
+        for step in range(_FEWER_STEPS + 2):
+            place = 0.5 * (lower + upper)
+            if step < 2:
+                place = lower if step == 0 else upper
+            _shares(math.exp(place), delays, rows[3])
+            x = _pool(mu[j], rows[3], rows[0], rows[1], rows[2], size, terms, rows[4], rows[5])
+            if (step == 0 and x.mu >= target) or (step == 1 and x.mu <= target):
+                exists = False
+                break
+            if x.mu < target:
+                lower, at_lower = place, x.mu
+            else:
+                upper, at_upper = place, x.mu
+        if not exists or not _as_published(x, low, high, z95):
+            continue
+        place = lower + (upper - lower) * (target - at_lower) / (at_upper - at_lower)
+        slope, effect_slope = 0.0, 0.0
+        for side in range(2):
+            sign = 2.0 * side - 1.0
+            _shares(math.exp(place + sign * 0.02), delays, rows[3])
+            x = _pool(mu[j], rows[3], rows[0], rows[1], rows[2], size, terms, rows[4], rows[5])
+            slope += sign * x.mu
+            for i in range(k):
+                effect_slope += sign * mu[j] * rows[3][i] / k
+        if slope > 0.0:
+            out[found, 0], out[found, 1], out[found, 2] = j, math.exp(place), effect_slope / slope
+            found += 1
+    return found
+
+
 def new_memory(studies: Studies) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Scratch of one worker."""
     k = len(studies.fixed)
@@ -176,3 +247,42 @@ def joint_half_lives(
         float(low), float(high), np.array(delays, float), studies, new_memory(studies), out,
     )  # fmt: skip
     return out
+
+
+def joint_published(
+    studies: Studies, published: Published, mu: np.ndarray, tau: np.ndarray, delays, seed: int,
+    jobs: int = 1,
+) -> tuple[np.ndarray, np.ndarray] | None:  # fmt: skip
+    """Truths and half-lives that reproduce a publication: places in mu and tau, and T, both (J,).
+
+    Given equally likely (mu, tau) (J,) of the effect at the end of treatment, the half-life's
+    posterior given all published numbers of the synthesis, to their rounding (as in
+    `sims.conditioning.joint_draws`): proposals by `match_published`, drawn again by their weights.
+    None: fewer than J of 8 million proposals print what was printed.
+    """
+    mu, tau, delays = (np.array(x, dtype=float) for x in (mu, tau, delays))
+    key = scenario_key("published half-lives")
+
+    def run(first: int) -> np.ndarray:
+        out = np.empty((_PROPOSALS, 3))
+        n = match_published(
+            np.uint64(seed), key, first, _PROPOSALS, mu, tau, published.low, published.high, Z95,
+            delays, studies, new_memory(studies), out,
+        )  # fmt: skip
+        return out[:n]
+
+    rows: list[np.ndarray] = []
+    n = 0
+    batch = _BATCH * _PROPOSALS
+    for start in range(0, _MOST_PROPOSALS, batch):
+        rows += map_ordered(run, range(start, start + batch, _PROPOSALS), jobs)
+        n = sum(len(found) for found in rows)
+        if n >= len(mu):
+            break
+    if n < len(mu):
+        return None
+    own = np.concatenate(rows)
+    # One uniform start, equal steps: each row as often as its weight says, or once more.
+    cumulative = np.cumsum(own[:, 2]) / own[:, 2].sum()
+    places = np.searchsorted(cumulative, (np.arange(len(mu)) + 0.5) / len(mu))
+    return own[places, 0].astype(np.int64), own[places, 1]

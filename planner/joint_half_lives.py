@@ -61,7 +61,7 @@ def joint_half_lives(
         places, half_life = np.frombuffer(stored.data, dtype="<f8").reshape(2, -1).astype(float)
         return _drawn(early, after, places.astype(np.int64), half_life)
     started = time.monotonic()
-    found = joint_published(studies, published, mu, tau, days, SEED, jobs)
+    found = joint_published(studies, published.low, published.high, mu, tau, days, SEED, jobs)
     if found is None:
         low, high = after.g.interval
         half_life = of_the_effect_alone(studies, mu, tau, low, high, days, SEED)

@@ -10,7 +10,6 @@ import math
 import numpy as np
 
 from sims.chi import draw_inverse_sd
-from sims.conditioning import Published
 from sims.engine import map_ordered
 from sims.kernels import entry, kernel
 from sims.performance import Z95
@@ -143,8 +142,8 @@ def match_published(
     Proposal r has truth r modulo J and a target, uniform on the rounding interval of the published
     mean, which its half-life T is solved for. Its weight is the density of T's prior over that of
     the proposal: for a mean effect over the delays that is uniform before, mu s(T), it is mu s'
-    over the slope of the pooled effect, both in log T. low, high: (7,) of `Published`. Returns
-    how many rows of out (count, 3) are filled.
+    over the slope of the pooled effect, both in log T. low, high: (7,), as in
+    `sims.conditioning.Published`. Returns how many rows of out (count, 3) are filled.
     """
     key = stream_key(seed, scenario)
     rows, size, common = memory
@@ -250,8 +249,8 @@ def joint_half_lives(
 
 
 def joint_published(
-    studies: Studies, published: Published, mu: np.ndarray, tau: np.ndarray, delays, seed: int,
-    jobs: int = 1,
+    studies: Studies, low: np.ndarray, high: np.ndarray, mu: np.ndarray, tau: np.ndarray, delays,
+    seed: int, jobs: int = 1,
 ) -> tuple[np.ndarray, np.ndarray] | None:  # fmt: skip
     """Truths and half-lives that reproduce a publication: places in mu and tau, and T, both (J,).
 
@@ -266,8 +265,8 @@ def joint_published(
     def run(first: int) -> np.ndarray:
         out = np.empty((_PROPOSALS, 3))
         n = match_published(
-            np.uint64(seed), key, first, _PROPOSALS, mu, tau, published.low, published.high, Z95,
-            delays, studies, new_memory(studies), out,
+            np.uint64(seed), key, first, _PROPOSALS, mu, tau, low, high, Z95, delays,
+            studies, new_memory(studies), out,
         )  # fmt: skip
         return out[:n]
 

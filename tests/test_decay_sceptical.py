@@ -77,7 +77,9 @@ def test_published_heterogeneity_narrows_the_half_life(found):
 def test_joint_half_lives_are_the_same_for_any_number_of_workers(found):
     _, after, truth, early = found
     few = early.draws_mu[:200], early.draws_tau[:200]
-    given = studies_like(after), published_numbers(after), *few, truth.readings[2].delays, 3
+    published = published_numbers(after)
+    rounding = published.low, published.high
+    given = studies_like(after), *rounding, *few, truth.readings[2].delays, 3
     one, two = (joint_published(*given, jobs) for jobs in (1, 2))
     assert one[0].tolist() == two[0].tolist()
     assert one[1].tolist() == two[1].tolist()

@@ -289,12 +289,13 @@ def _keep(found: Selected, key: str, seconds: float) -> None:
 
 
 def ship(pairs: list[tuple[Analysis, Calibration]]) -> int:
-    """Calculate and write what ships: the truths called "discounted"; returns how many."""
+    """Calculate and write what ships: the truths called "discounted"; returns how many.
+
+    Of effects so large that SEs may have been read as SDs, too: a decay starts from them.
+    """
     varied = Swept(name="step", strengths=(DISCOUNT_WEIGHT,))
     entries = {}
     for analysis, calibration in pairs:
-        if reads_se_as_sd(calibration.mu):
-            continue
         try:
             found = calibrate_selected(analysis, calibration, varied)[0]
         except InputError:

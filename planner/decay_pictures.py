@@ -10,14 +10,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from planner.decay_answers import Answers
+from planner.decay_checks import ONE_DAY
 from planner.decay_designs import DecayDesign, Truths
+from planner.errors import InputError
+from planner.results import performance_row
 
 if TYPE_CHECKING:
+    from planner.decay_required import Asked
     from planner.decay_truth import DecayTruth, ReadTruth
 
 DAYS = (1, 2, 3, 5, 7, 10, 14, 17, 21, 24, 28, 35, 42, 56)
 STUDIES = (6, 12, 24)
-FAST_REPS = 2000  # of simulated sensitivities; their n carries an interval
+_ONE = (2, 1)  # replicates and seed of what is exact anyway
 LONGEST = 200  # days; the last day on which something can be shown is looked for up to here
 
 
@@ -32,6 +36,20 @@ def truths_of(read: ReadTruth) -> dict[str, Truths]:
         "assurance": Truths(name="assurance", delta0=read.draws_delta0, tau=read.draws_tau,
                             half_life=read.draws_half_life),
     }  # fmt: skip
+
+
+def planned_truth(read: ReadTruth, plan_for: str) -> Truths:
+    """The truth that a plan is for; every number of its answer is of this one.
+
+    Raises
+    ------
+    InputError : there is no discounted truth.
+    """
+    if plan_for != "discounted":
+        return truths_of(read)[plan_for]
+    if read.discounted is None:
+        raise InputError("--plan-for discounted: no discounted truth is known for this evidence")
+    return read.discounted.truths()
 
 
 def at_day(design: DecayDesign, question: str, day: float) -> DecayDesign:
@@ -52,15 +70,16 @@ def by_day(
     for question in questions:
         if question in ("half-life", "shape"):
             continue
-        for day in DAYS:
+        for day in sorted({*map(float, DAYS), design.times[-1]}):
             if question == "decay" and day <= design.times[0]:
                 continue
-            answers = Answers(at_day(design, question, float(day)), FAST_REPS, 1)
+            answers = Answers(at_day(design, question, float(day)), *_ONE)
             for truth in truths:
                 if not _known(answers, question, truth):
                     continue
                 n, low, high = answers.required(question, truth, goal)
-                rows.append({"question": question, "truth": truth.name, "day": day,
+                rows.append({"question": question, "truth": truth.name,
+                             "day": int(day) if day == int(day) else day,
                              "target": goal, "n": n, "ci_lb": low, "ci_ub": high})  # fmt: skip
     return rows
 
@@ -76,7 +95,7 @@ def last_day(design: DecayDesign, question: str, truth: Truths, goal: float, n: 
     """
 
     def answered(day: int) -> bool:
-        answers = Answers(at_day(design, question, float(day)), FAST_REPS, 1)
+        answers = Answers(at_day(design, question, float(day)), *_ONE)
         exact = answers.exact(question, truth, n)
         return exact is not None and exact[0] >= goal
 
@@ -98,58 +117,120 @@ def last_day(design: DecayDesign, question: str, truth: Truths, goal: float, n: 
     return high if rising else low
 
 
-def sensitivity(
-    design: DecayDesign,
-    question: str,
-    truth: Truths,
-    readings: Sequence[ReadTruth],
-    goal: float,
-    seed: int,
-    jobs: int,
-) -> list[dict[str, Any]]:
-    """Required n under other assumptions, one changed at a time.
+def last_days(
+    design: DecayDesign, questions: Sequence[str], truths: Sequence[Truths], goal: float,
+    sizes: Sequence[int],
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Until which day an effect can be shown, or from which day that it is gone, by n."""
+    return [
+        {"question": question, "truth": truth.name, "n": n, "target": goal,
+         "day": last_day(design, question, truth, goal, n)}
+        for question in questions if question in ("residual", "gone") and design.exact(question)
+        for truth in truths for n in sizes
+    ]  # fmt: skip
 
-    Each row says what is changed, to which value, and the n of a design planned for it.
+
+def smallest_effects(
+    answers: Answers, truth: Truths, questions: Sequence[str], targets: Sequence[float], n: int
+) -> list[dict[str, Any]]:
+    """Smallest effect at the end of treatment that n find, in SDs, where that is exact.
+
+    It is a laboratory's own effect: the spread between laboratories plays no part.
+    """
+    from sims.search import solve_increasing
+
+    rows = []
+    for question in questions:
+        if question not in ("decay", "residual") or not answers.design.exact(question):
+            continue
+        for goal in targets:
+
+            def success(delta0: float, question: str = question) -> float:
+                own = Truths.point("mde", delta0, 0.0, float(truth.half_life[0]))
+                exact = answers.exact(question, own, n)
+                return 0.0 if exact is None else exact[0]
+
+            value = solve_increasing(success, goal, 1.0)
+            n1, n2 = answers.design.arms.groups(n)
+            measure = {"measure": "mde", "value": value, "exact": value}
+            rows.append(performance_row(
+                measure, truth=truth.name, n=n, n1=n1, n2=n2, target=goal, question=question,
+                times=list(answers.design.times), rho=answers.design.rho,
+            ))  # fmt: skip
+    return rows
+
+
+def sensitivity(
+    design: DecayDesign, question: str, truth: Truths, source: DecayTruth, goal: float, asked: Asked
+) -> list[dict[str, Any]]:
+    """Required n under other assumptions, one changed at a time, from as many replicates.
+
+    Each row says what is changed, to which value, and the n of a design planned for it; the value
+    that was asked for stands among the others, with the n of the plan itself.
     """
     rows = []
     kept: dict[Any, tuple[int | None, int | None, int | None]] = {}
 
-    def add(what: str, value: Any, changed: DecayDesign, own: Truths) -> None:
+    def add(what: str, value: Any, changed: DecayDesign, own: Truths, asked_for: bool) -> None:
         # The planned design stands in every group of rows: worked out once.
         key = (changed, own.delta0.tobytes(), own.tau.tobytes(), own.half_life.tobytes())
         if key not in kept:
-            answers = Answers(changed, FAST_REPS, seed, jobs)
-            shape = "linear" if question == "shape" else own.shape
-            kept[key] = answers.required(question, own.shaped(shape), goal)
+            answers = Answers(changed, asked.trial_reps, asked.seed, asked.jobs)
+            kept[key] = answers.required(question, own.shaped(truth.shape), goal)
         n, low, high = kept[key]
-        rows.append({"question": question, "truth": own.name, "target": goal, "what": what,
-                     "value": value, "n": n, "ci_lb": low, "ci_ub": high,
-                     "animals": None if n is None else changed.animals(n)})  # fmt: skip
+        rows.append({"question": question, "shape": truth.shape, "truth": own.name,
+                     "target": goal, "what": what, "value": value, "n": n, "ci_lb": low,
+                     "ci_ub": high, "asked": asked_for,
+                     "animals": None if n is None else changed.animals(n, [question])})  # fmt: skip
 
-    top = 1.0 - design.error if design.covariance == "ar1" else 1.0
-    if design.layout == "repeated":
-        for rho in (0.3, 0.5, 0.7):
+    one_day = question in ONE_DAY and design.dropout == 0.0
+    if design.layout == "repeated" and not one_day:
+        top = 1.0 - design.error if design.covariance == "ar1" else 1.0
+        for rho in sorted({0.3, 0.5, 0.7, design.rho}):
             if rho < top:
-                add("rho", rho, replace(design, rho=rho), truth)
+                add("rho", rho, replace(design, rho=rho), truth, rho == design.rho)
         for kind in ("cs", "ar1"):
             error = design.error if kind == "ar1" else 0.0
             if 0.0 <= design.rho < 1.0 - error:
-                add("covariance", kind, replace(design, covariance=kind, error=error), truth)
-        if question in ("decay", "residual", "gone", "half-life"):
-            for share, by in ((0.0, "random"), (0.2, "random"), (0.2, "response")):
-                value = f"{share:g}" if share == 0.0 else f"{share:g} {by}"
-                add("dropout", value, replace(design, dropout=share, dropout_by=by), truth)
-    for cv in (0.0, 0.3, 0.5):
-        add("response_cv", cv, replace(design, response_cv=cv), truth)
-    if design.dropout == 0.0 and design.test == "contrast":
+                changed = replace(design, covariance=kind, error=error)
+                add("covariance", kind, changed, truth, kind == design.covariance)
+    if design.layout == "repeated" and len(design.times) > 1:
+        given = (design.dropout, design.dropout_by)
+        for share, by in sorted({(0.0, "random"), (0.2, "random"), (0.2, "response"), given}):
+            value = f"{share:g}" if share == 0.0 else f"{share:g} {by}"
+            changed = replace(design, dropout=share, dropout_by=by)
+            add("dropout", value, changed, truth, (share, by) == given)
+    for cv in sorted({0.0, 0.3, 0.5, design.response_cv}):
+        changed = replace(design, response_cv=cv)
+        add("response_cv", cv, changed, truth, cv == design.response_cv)
+    if design.dropout == 0.0 and design.test == "contrast" and not one_day:
         for layout in ("repeated", "cohorts"):
-            add("layout", layout, replace(design, layout=layout), truth)
-    for read in readings:
-        own = truths_of(read).get(truth.name)
-        if own is not None and 0.0 < read.half_life < math.inf:
-            curve = (read.delta0, read.half_life)
-            add("reading", read.reading, replace(design, curve=curve), own)
+            changed = replace(design, layout=layout)
+            add("layout", layout, changed, truth, layout == design.layout)
+    for read in source.readings:
+        if not 0.0 < read.half_life < math.inf:
+            continue
+        curve = (read.delta0, read.half_life)
+        add("reading", read.reading, replace(design, curve=curve),
+            planned_truth(read, truth.name), read is source.taken)  # fmt: skip
+    for days in half_lives(source.taken, truth):
+        fixed = replace(truth, half_life=np.full(len(truth.half_life), days))
+        changed = replace(design, curve=(design.curve[0], days))
+        add("half_life", days, changed, fixed, bool(np.all(truth.half_life == days)))
     return rows
+
+
+def half_lives(read: ReadTruth, truth: Truths) -> list[float]:
+    """Half-lives (days) to plan for one at a time: quartiles of the draws, and the truth's own.
+
+    Half and twice the half-life where it was given by hand.
+    """
+    fine = read.draws_half_life[(read.draws_half_life > 0.0) & np.isfinite(read.draws_half_life)]
+    own = float(truth.half_life[0]) if len(truth.half_life) == 1 else read.half_life
+    low, high = (float(q) for q in np.quantile(fine, [0.25, 0.75]))
+    if low == high:
+        low, high = own / 2.0, own * 2.0
+    return [days for days in sorted({low, own, high}) if 0.0 < days < math.inf]
 
 
 def expected_curve(read: ReadTruth, last: float) -> list[dict[str, float]]:

@@ -7,16 +7,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from planner.decay_answers import Answers
-from planner.decay_designs import QUESTIONS, DecayDesign, Truths
+from planner.decay_checks import (
+    DEFAULT_QUESTIONS,
+    refuse_harm_only,
+    refuse_unused,
+    searched_question,
+)
+from planner.decay_designs import QUESTIONS, DecayDesign
 from planner.decay_pictures import (
     across_studies,
     by_day,
     expected_curve,
-    last_day,
+    last_days,
+    planned_truth,
     sensitivity,
+    smallest_effects,
     truths_of,
 )
-from planner.decay_required import Asked, recommend, required_rows, shapes_of, trivial
+from planner.decay_required import (
+    Asked,
+    recommend,
+    required_rows,
+    shapes_of,
+    trivial,
+    wanted_rows,
+)
 from planner.decay_truth import (
     READINGS,
     DecayTruth,
@@ -27,13 +42,12 @@ from planner.decay_truth import (
 from planner.designs import Design
 from planner.errors import InputError, check_seed, unknown
 from planner.options import check_targets, parse_readings, replications
-from planner.results import Result, performance_row, provenance
+from planner.results import Result, provenance
 from planner.two_arm import DEFAULT_N, DEFAULT_TARGETS, LARGEST_RECOMMENDED, PLAN_FOR, SHRINK
 
 if TYPE_CHECKING:
     from planner.published import Analysis
 
-DEFAULT_QUESTIONS = ("decay", "residual", "half-life")
 CONTRAST_REPS, TRIAL_REPS = 100_000, 5000
 LARGEST_TABLE_N = 200
 
@@ -62,7 +76,7 @@ def decay(
     n: Iterable[int] | None = None,
     animals: int | None = None,
     target: float | Sequence[float] = DEFAULT_TARGETS,
-    plan_for: str = "new-lab",
+    plan_for: str | None = None,
     shrink: Sequence[float] = (),
     sesoi: float | None = None,
     margin: str = "raw",
@@ -97,7 +111,9 @@ def decay(
     question : one or several of decay, residual, half-life, shape, gone
     times, rho, covariance, error, layout, test, contrast, dropout, dropout_by, response_cv,
     factor : see `planner.decay_designs.DecayDesign`
-    n, animals, target, plan_for, shrink : sizes to show, or animals in all; what is wanted
+    n, animals, target, shrink : sizes to show, or animals in all; what is wanted
+    plan_for : the truth that the answer is for: new-lab, pooled, assurance or discounted;
+        None: new-lab, and assurance for a search of days
     sesoi, alpha, sides, allocation, treated, attrition : see `planner.designs.Design`
     sd, unit : the outcome's SD and unit, to show effects in them
     optimize, days, sessions : look for the best days among `days`, up to so many of them
@@ -124,12 +140,31 @@ def decay(
         if not 0.0 <= share < 1.0:
             raise InputError(f"--shrink {share:g}; accepted: 0 to below 1, such as 0.25")
     by_hand = delta0 is not None
-    if plan_for not in PLAN_FOR:
+    if plan_for is not None and plan_for not in PLAN_FOR:
         raise unknown("--plan-for", plan_for, PLAN_FOR)
-    if by_hand and plan_for in PLAN_FOR[1:]:
+    if by_hand and plan_for is not None:
         raise InputError(f"--plan-for {plan_for} needs evidence: --delta0 is the truth")
     if not questions:
         raise InputError(f"--question is empty; accepted: {', '.join(QUESTIONS)}")
+    readings = [reading] if isinstance(reading, str) else list(reading)
+    refuse_unused(
+        {"n": n, "animals": animals, "shrink": tuple(shrink), "sesoi": sesoi, "sides": sides,
+         "allocation": tuple(allocation), "treated": treated, "attrition": attrition, "rho": rho,
+         "covariance": covariance, "error": error, "layout": layout, "test": test,
+         "contrast": contrast, "dropout": dropout, "dropout_by": dropout_by,
+         "response_cv": response_cv, "factor": factor, "optimize": optimize, "days": days,
+         "sessions": sessions, "show_truth": show_truth, "times": tuple(times), "delta0": delta0,
+         "during": during, "cluster": cluster},
+        _defaults(), questions,
+    )  # fmt: skip
+    if optimize:
+        questions = searched_question(questions)
+        if plan_for not in (None, "assurance"):
+            raise InputError(
+                f"--plan-for {plan_for} does not go with --optimize, which looks for days over\n"
+                "all joint draws; accepted: assurance"
+            )
+    plan_for = plan_for or ("assurance" if optimize else "new-lab")
     if reps is None and mcse is None:
         counts = (CONTRAST_REPS, TRIAL_REPS)
     else:
@@ -145,10 +180,10 @@ def decay(
     probe = DecayDesign(**options)  # refused before anything is calculated
     for one in questions:
         probe.check_question(one)
+    refuse_harm_only(probe, questions)
     sizes = None if n is None else sorted({int(size) for size in n})
     _check_sizes(sizes, questions, probe)
     name = analysis if isinstance(analysis, str) or analysis is None else analysis.name
-    readings = [reading] if isinstance(reading, str) else list(reading)
     truth = _truth(name, during, evidence, readings, delta0, tau, half_life, cluster, jobs,
                    progress, by_hand)  # fmt: skip
     taken = truth.taken
@@ -179,6 +214,12 @@ def decay(
     return _plan(truth, design, asked, scenario, sizes, animals, progress)
 
 
+def _defaults() -> dict[str, Any]:
+    from inspect import signature
+
+    return {name: one.default for name, one in signature(decay).parameters.items()}
+
+
 def _check_sizes(sizes: list[int] | None, questions: Sequence[str], design: DecayDesign) -> None:
     for question in questions if sizes is not None else ():
         least = design.least_n(question)
@@ -199,6 +240,8 @@ def _truth(
         assert delta0 is not None
         if name is not None or evidence is not None:
             raise InputError("--delta0 sets the truth by hand: leave out --analysis, --evidence")
+        if any(item != "text" for item in readings):
+            raise InputError(f"--reading {readings[0]} changes nothing with --delta0")
         if half_life is None:
             raise InputError("--delta0 needs --half-life, in days")
         if not 0.0 < abs(delta0) <= 100.0:
@@ -211,6 +254,8 @@ def _truth(
     file = None if evidence is None else Path(evidence)
     topics = parse_readings([item for item in readings if "=" in item])
     delays = [item for item in readings if "=" not in item]
+    if half_life is not None and delays not in ([], ["text"]):
+        raise InputError(f"--reading {delays[0]} changes nothing with --half-life")
     if len(delays) > 1:
         raise InputError(f"--reading {' '.join(delays)}: one of {', '.join(READINGS)}")
     early, late, review = find_analyses(name, during, file, topics)
@@ -229,18 +274,26 @@ def _plan(
     animals: int | None,
     progress: Callable[[str, int, int], None] | None,
 ) -> Result:
+    from planner.reports.decay_answer import decay_answer
     from planner.reports.decay_figures import curve_figure, day_figure, sizes_figure
-    from planner.reports.decay_words import decay_answer, decay_headline, decay_warnings
+    from planner.reports.decay_words import decay_headline, decay_warnings
 
     truths = truths_of(truth.taken)
     answers = Answers(design, asked.trial_reps, asked.seed, asked.jobs)
     goal = asked.targets[0]
     required = required_rows(answers, truths, truth, asked, progress)
+    planned = planned_truth(truth.taken, asked.plan_for)
+    truths = {**truths, planned.name: planned}
     chosen = recommend(required, asked)
     for row in required:
         row["recommended"] = row is chosen
+    if chosen is not None:  # of the whole plan: the other questions may need more days
+        answered = [row["question"] for row in wanted_rows(required, asked)
+                    if row["n"] is not None and row["n"] <= chosen["n"]]  # fmt: skip
+        chosen["animals"] = design.animals(chosen["n"], answered)
+        chosen["ordered"] = design.ordered(chosen["n"], answered)
     if animals is not None:
-        shown = [design.largest_n(animals)]
+        shown = [design.largest_n(animals, asked.questions)]
         _check_sizes(shown, asked.questions, design)
     elif sizes is not None:
         shown = sizes
@@ -254,19 +307,21 @@ def _plan(
         for one in truths.values():
             for shape in shapes_of(question):
                 rows += answers.rows(question, one.shaped(shape), shown, reps)
-        rows += answers.type_i(question, first, [m for m in shown if m <= 12] or shown, reps)
+        least = [m for m in shown if m <= 12] or shown
+        checked = sorted({*least, *([] if chosen is None else [chosen["n"]])})
+        rows += answers.type_i(question, first, checked, reps)
         if progress is not None:
             progress("simulating", number + 1, len(asked.questions))
     if animals is not None:
-        rows += _smallest_effects(answers, first, asked, shown[0])
-    plan_truth = truths.get(asked.plan_for, truths.get("new-lab", first))
-    pictured = [one for one in truths.values() if one.name != "assurance"]
-    deciding = chosen["question"] if chosen is not None else asked.questions[0]
+        rows += smallest_effects(answers, first, asked.questions, asked.targets, shown[0])
+    pictured = [one for name, one in truths.items() if name != "assurance" or one is planned]
+    deciding = chosen or wanted_rows(required, asked)[0]
+    limits = {LARGEST_RECOMMENDED} | ({chosen["n"]} if chosen is not None else set())
     extra = {
         "by_day": by_day(design, asked.questions, pictured, goal),
-        "last_days": _last_days(design, asked, pictured, chosen),
+        "last_days": last_days(design, asked.questions, pictured, goal, sorted(limits)),
         "sensitivity": sensitivity(
-            design, deciding, plan_truth, truth.readings, goal, asked.seed, asked.jobs
+            design, deciding["question"], planned.shaped(deciding["shape"]), truth, goal, asked
         ),
         "across_studies": across_studies(
             truth, list(truths.values()), design.arms.tail, asked.trial_reps, asked.seed
@@ -289,51 +344,6 @@ def _plan(
         extra={"headline": decay_headline(facts), **extra},
         figures={"curve": curve_figure, "days": day_figure, "sizes": sizes_figure},
     )  # fmt: skip
-
-
-def _last_days(
-    design: DecayDesign, asked: Asked, truths: Sequence[Truths], chosen: dict[str, Any] | None
-) -> list[dict[str, Any]]:
-    rows = []
-    sizes = {LARGEST_RECOMMENDED} | ({chosen["n"]} if chosen is not None else set())
-    for question in asked.questions:
-        if question not in ("residual", "gone") or not design.exact(question):
-            continue
-        for truth in truths:
-            for n in sorted(sizes):
-                day = last_day(design, question, truth, asked.targets[0], n)
-                rows.append({"question": question, "truth": truth.name, "n": n,
-                             "target": asked.targets[0], "day": day})  # fmt: skip
-    return rows
-
-
-def _smallest_effects(
-    answers: Answers, truth: Truths, asked: Asked, n: int
-) -> list[dict[str, Any]]:
-    """Smallest effect at the end of treatment that n find, in SDs, where that is exact."""
-    from sims.search import solve_increasing
-
-    rows = []
-    for question in asked.questions:
-        if question not in ("decay", "residual") or not answers.design.exact(question):
-            continue
-        if not answers.design.tested_sides[0]:
-            continue
-        for goal in asked.targets:
-
-            def success(delta0: float, question: str = question) -> float:
-                own = Truths.point("mde", delta0, 0.0, float(truth.half_life[0]))
-                exact = answers.exact(question, own, n)
-                return 0.0 if exact is None else exact[0]
-
-            value = solve_increasing(success, goal, 1.0)
-            n1, n2 = answers.design.arms.groups(n)
-            measure = {"measure": "mde", "value": value, "exact": value}
-            rows.append(performance_row(
-                measure, truth=truth.name, n=n, n1=n1, n2=n2, target=goal, question=question,
-                times=list(answers.design.times), rho=answers.design.rho,
-            ))  # fmt: skip
-    return rows
 
 
 def truth_result(truth: DecayTruth, design: DecayDesign, scenario: dict[str, Any]) -> Result:

@@ -126,6 +126,27 @@ class Progress:
             self.bar.stop()
 
 
+def parts(typed: Sequence[str]) -> list[str]:
+    """Names typed with commas, in repeated options, or both."""
+    return [part.strip() for text in typed for part in text.split(",") if part.strip()]
+
+
+def refuse_existing(out: Path | None, force: bool) -> None:
+    """Refuse a folder that holds a result already, before anything is calculated.
+
+    Raises
+    ------
+    InputError : --out names a file, or a folder with a result, and --force is not given.
+    """
+    if out is None:
+        return
+    if out.exists() and not out.is_dir():
+        raise InputError(f"--out {out} is a file; accepted: a folder, new or empty")
+    for name in () if force else ("scenario.toml", "result.json", "performance.csv"):
+        if (out / name).exists():
+            raise InputError(f"{out / name} exists; use --force to replace it")
+
+
 def put_out(
     result: Result,
     *,
@@ -172,6 +193,8 @@ def option_values(
         if isinstance(value, list) and kinds[name] == str | None:
             # Lists of numbers are typed as one text, such as --n 4,6,8.
             value = ",".join(str(item) for item in value)
+        if isinstance(value, str) and kinds[name] == list[str] | None:
+            value = [value]  # a list of names may be typed, or saved, as one text
         try:
             values[name] = TypeAdapter(kinds[name]).validate_python(value)
         except ValidationError as error:

@@ -24,7 +24,9 @@ from planner.commands.common import (
     Tau,
     option,
     option_values,
+    parts,
     put_out,
+    refuse_existing,
     words,
 )
 from planner.reports.decay_measures import DECAY_WORDS
@@ -53,23 +55,44 @@ def decay(
     evidence: Annotated[Path | None, option("--evidence", "Another review (TOML).")] = None,
     reading: Annotated[
         list[str] | None,
-        option("--reading", "Delays: text (default), table-median, table-average, or days."),
+        option(
+            "--reading",
+            "Delays behind the half-life: text (default), table-median, "
+            "table-average, or a number of days for all, such as 21; or TOPIC=OPTION of "
+            "evidence.",
+            "NAME",
+        ),
     ] = None,
     delta0: Annotated[
-        float | None, option("--delta0", "Effect at the end of treatment by hand (SDs).")
+        float | None, option("--delta0", "Effect at the end of treatment by hand (SDs, up to 100).")
     ] = None,
     tau: Tau = None,
-    half_life: Annotated[float | None, option("--half-life", "Half-life by hand (days).")] = None,
+    half_life: Annotated[
+        float | None, option("--half-life", "Half-life by hand (0.01 to 10000 days).")
+    ] = None,
     question: Annotated[
-        str, option("--question", "Of decay, residual, half-life, shape, gone [the first three].")
-    ] = "decay,residual,half-life",
-    times: Annotated[str, option("--times", "Days after treatment [0,7,14,24].")] = "0,7,14,24",
-    rho: Annotated[float, option("--rho", "Correlation over seven days [0.5].")] = 0.5,
+        list[str] | None,
+        option(
+            "--question",
+            "Of decay, residual, half-life, shape, gone [the first three]; with "
+            "commas or repeated.",
+            "NAMES",
+        ),
+    ] = None,
+    times: Annotated[
+        str, option("--times", "Days after treatment, ascending, up to 12 [0,7,14,24].")
+    ] = "0,7,14,24",
+    rho: Annotated[
+        float, option("--rho", "Correlation of an animal over seven days, below 1 [0.5].")
+    ] = 0.5,
     covariance: Annotated[
         str, option("--covariance", "cs: the same at every lag (default), or ar1.")
     ] = "cs",
     error: Annotated[
-        float, option("--error", "Of ar1: share of variance that is measurement error [0].")
+        float,
+        option(
+            "--error", "Of ar1: share of variance that is measurement error, below 1 - rho [0]."
+        ),
     ] = 0.0,
     layout: Annotated[
         str, option("--layout", "repeated (default), or cohorts: animals for each day.")
@@ -81,47 +104,58 @@ def decay(
         str, option("--contrast", "Of decay: first-last (default), linear or optimal.")
     ] = "first-last",
     dropout: Annotated[
-        float, option("--dropout", "Share of controls lost by the last day [0].")
+        float, option("--dropout", "Share of controls lost by the last day, 0 to 0.9 [0].")
     ] = 0.0,
     dropout_by: Annotated[
         str, option("--dropout-by", "random (default), or response: little relief goes first.")
     ] = "random",
     response_cv: Annotated[
-        float, option("--response-cv", "Variation of individual effects [0].")
+        float, option("--response-cv", "Individual effects vary by this share, 0 to 2 [0].")
     ] = 0.0,
     factor: Annotated[
-        float, option("--factor", "Largest upper/lower of the half-life's interval [2].")
+        float, option("--factor", "Largest upper/lower of the half-life's interval, above 1 [2].")
     ] = 2.0,
     n: Annotated[str | None, option("--n", "Sizes per treated group: 4:20:2 or 4,6,8.")] = None,
     animals: Annotated[int | None, option("--animals", "Animals in all, instead of --n.")] = None,
     target: Targets = None,
     plan_for: Annotated[
-        str, option("--plan-for", "new-lab (default), pooled, assurance or discounted.")
-    ] = "new-lab",
+        str | None,
+        option(
+            "--plan-for",
+            "new-lab (default), pooled, assurance (default of --optimize) or "
+            "discounted: see Words.",
+            "NAME",
+        ),
+    ] = None,
     shrink: Annotated[
-        list[float] | None, option("--shrink", "Effects smaller by this share; repeatable.")
+        list[float] | None,
+        option("--shrink", "Effects smaller by this share, 0 to below 1; repeatable."),
     ] = None,
     sesoi: Annotated[
-        float | None, option("--sesoi", "Smallest effect of interest; margin of gone [1] (SDs).")
+        float | None,
+        option("--sesoi", "Smallest effect of interest (SDs); of gone: its margin [1]."),
     ] = None,
     margin: Annotated[str, option("--margin", "Of --sesoi: raw, the only one here.")] = "raw",
     alpha: Annotated[float, option("--alpha", "Significance level [0.05].")] = 0.05,
     sides: Annotated[str, option("--sides", "two (default), greater or less.")] = "two",
-    allocation: Annotated[str, option("--allocation", "Treated to control animals [1:1].")] = "1:1",
+    allocation: Annotated[
+        str, option("--allocation", "Treated to control animals, such as 1:2 [1:1].")
+    ] = "1:1",
     treated: Annotated[
         int, option("--treated", "Treated groups against one control; alpha is divided [1].")
     ] = 1,
     attrition: Annotated[
-        float, option("--attrition", "Share of animals lost before the first day [0].")
+        float,
+        option("--attrition", "Share of animals lost before the first day, 0 to below 1 [0]."),
     ] = 0.0,
     sd: Annotated[float | None, option("--sd", "The outcome's SD in its own unit.")] = None,
     unit: Annotated[str | None, option("--unit", "That unit, such as gram.")] = None,
     cluster: Cluster = "none",
     optimize: Annotated[bool, option("--optimize", "Look for the best days.")] = False,
     days: Annotated[
-        str | None, option("--days", "Days that --optimize may use [0,1,2,3,5,7,10,14,...].")
+        str | None, option("--days", "Days that --optimize may use [14 days, 0 to 42].")
     ] = None,
-    sessions: Annotated[int, option("--sessions", "Most days of --optimize [5].")] = 5,
+    sessions: Annotated[int, option("--sessions", "Most days of --optimize, 2 to 8 [5].")] = 5,
     show_truth: Annotated[
         bool, option("--show-truth", "Only what the plan would rest on.")
     ] = False,
@@ -140,12 +174,14 @@ def decay(
     quiet: Quiet = False,
 ) -> None:
     from planner.backends import running_on
+    from planner.decay_checks import DEFAULT_QUESTIONS
     from planner.decay_designs import parse_days
     from planner.decay_plans import decay as run
     from planner.options import parse_allocation, parse_sizes
     from planner.reports.decay import decay_page
 
     given = option_values(ctx, decay, scenario)
+    refuse_existing(out, force)
     passed = {
         name: given[name]
         for name in (
@@ -160,7 +196,7 @@ def decay(
             given["analysis"],
             evidence=given["evidence"],
             reading=given["reading"] or "text",
-            question=[part.strip() for part in given["question"].split(",") if part.strip()],
+            question=parts(given["question"]) if given["question"] else DEFAULT_QUESTIONS,
             times=parse_days(given["times"], "--times"),
             days=None if given["days"] is None else parse_days(given["days"], "--days"),
             n=None if given["n"] is None else parse_sizes(given["n"]),

@@ -15,13 +15,17 @@ if TYPE_CHECKING:
     from planner.results import Result
 
 _NAMES = {"pooled": "average lab", "new-lab": "new lab", "assurance": "not knowing the average",
-          "given": "as given", "discounted": "new lab, 1/4 smaller",
+          "given": "as given", "discounted": "discounted",
           "se-read-as-sd": "SEs read as SDs"}  # fmt: skip
-_BRIEF = {"assurance": "average not known", "discounted": "new lab, 1/4 less"}
-_SHOWN_DAYS = (1, 3, 7, 14, 21, 28, 42, 56)
-_MOST_SIZES = 6
+_BRIEF = {**_NAMES, "assurance": "average not known"}
+_BY_DAY = {"pooled": "average", "new-lab": "new lab", "assurance": "not known", "given": "given",
+           "discounted": "discounted"}  # fmt: skip
+_MOST_LINES = 59
+_MOST_DAYS = 14
+_SPARE_DAYS = (2, 35, 17, 5, 10)  # left out first where a page has no room for all
 _CHANGES = {"rho": "rho", "covariance": "covariance", "dropout": "drop-out",
-            "response_cv": "response cv", "layout": "animals", "reading": "reading"}  # fmt: skip
+            "response_cv": "response cv", "layout": "animals", "reading": "reading",
+            "half_life": "half-life in days"}  # fmt: skip
 
 
 def decay_page(result: Result) -> str:
@@ -36,20 +40,29 @@ def decay_page(result: Result) -> str:
 
 
 def plan_page(result: Result) -> str:
-    """Chances by n, required n by question, by day and by assumption."""
+    """Chances by n, required n by question, by day and by assumption.
+
+    What a page has no room for is left out, the least telling first; --json has it all.
+    """
     document = result.document()
-    lines = [*paragraph(str(result.extra["headline"])), ""]
-    lines += [*paragraph(result.answer, "ANSWER  "), ""]
-    lines += _chances(document)
-    lines += ["", *_required(document)]
-    lines += _by_day(document)
-    lines += _sensitivity(document)
-    if len(_columns(document)) < 4:  # a page holds so much
-        lines += _across(document)
-    return "\n".join([*lines, *_warnings(document), *repeat(document)])
+    head = [*paragraph(str(result.extra["headline"])), ""]
+    head += [*paragraph(result.answer, "ANSWER  "), ""]
+    tail = [*warning_lines(document), *repeat(document)]
+    for left_out in range(6):
+        sizes = (6, 4, 4, 4, 4, 3)[left_out]
+        across = [] if left_out > 2 else _across(document)
+        lines = [
+            *head, *_chances(document, sizes), "", *_required(document, left_out < 4),
+            *_by_day(document, left_out), *_checks(document),
+            *_sensitivity(document, left_out < 4), *across, *tail,
+        ]  # fmt: skip
+        if len(lines) <= _MOST_LINES:
+            break
+    return "\n".join(lines)
 
 
-def _warnings(document: Mapping[str, Any]) -> list[str]:
+def warning_lines(document: Mapping[str, Any]) -> list[str]:
+    """What to know before using a page."""
     if not document["warnings"]:
         return []
     lines = ["BEFORE YOU USE THIS"]
@@ -72,28 +85,28 @@ def _best(row: Mapping[str, Any]) -> float:
     return float(row["value"] if row["exact"] is None else row["exact"])
 
 
-def _chances(document: Mapping[str, Any]) -> list[str]:
-    """Chance of success by n, for two truths."""
+def _planned(document: Mapping[str, Any]) -> str:
+    return str(document["scenario"]["plan_for"] or "given")
+
+
+def _chances(document: Mapping[str, Any], most: int) -> list[str]:
+    """Chance of success by n, in the average laboratory and under the truth planned for."""
     rows = [row for row in document["performance"] if row["measure"] == "success"]
-    truths = list(dict.fromkeys(row["truth"] for row in rows))
-    shown = [name for name in ("pooled", "new-lab", "given") if name in truths]
-    columns = _columns(document)
-    if len(columns) > 3:
-        shown = [name for name in (document["scenario"]["plan_for"], "new-lab", "given")
-                 if name in shown][:1]  # fmt: skip
+    planned, columns = _planned(document), _columns(document)
+    other = {"pooled": "new-lab", "given": "given"}.get(planned, "pooled")
+    shown = list(dict.fromkeys([planned] if len(columns) > 3 else [other, planned]))
     sizes = sorted({row["n"] for row in rows})
     marked = {row["n"] for row in document["required"]
               if row["target"] == document["scenario"]["target"][0]
-              and row["truth"] in ("new-lab", "given") and row["shrink"] == 0.0}  # fmt: skip
+              and row["truth"] == planned and row["shrink"] == 0.0}  # fmt: skip
     at = {(row["truth"], row["question"], row["shape"], row["n"]): row for row in rows}
     width = 10 * len(columns)
     top = "".join(f"{_NAMES[name]:>{width}}  " for name in shown)
     heads = "".join("".join(f"{_label(c)[:9]:>10}" for c in columns) + "  " for _ in shown)
     lines = [f"  per {top}".rstrip(), f"group {heads}".rstrip()]
-    most = _MOST_SIZES
     if len(columns) > 3:
-        most, marked = 4, set()
-    for n in _thinned(sizes, marked | {document["recommended"]}, most):
+        most, marked = min(most, 4), set()
+    for n in _thinned(sizes, marked, document["recommended"], most):
         cells = ""
         for name in shown:
             for question, shape in columns:
@@ -105,11 +118,15 @@ def _chances(document: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _thinned(sizes: list[int], marked: set[int | None], most: int) -> list[int]:
-    keep = {n for n in sizes if n in marked}
+def _thinned(sizes: list[int], marked: set[int], recommended: int | None, most: int) -> list[int]:
+    """At most `most` sizes: the recommended one, required ones, an even choice of the others."""
+    keep = {n for n in sizes if n == recommended}
+    keep |= set(sorted(set(sizes) & marked - keep)[: most - len(keep)])
     others = [n for n in sizes if n not in keep and n <= 50]
-    step = max(1, -(-len(others) // max(2, most - len(keep))))
-    return sorted(keep | set(others[::step]))
+    room = most - len(keep)
+    if room > 0 and others:
+        keep |= set(others[:: -(-len(others) // room)])
+    return sorted(keep)
 
 
 def _size(row: Mapping[str, Any] | None) -> str:
@@ -120,23 +137,20 @@ def _size(row: Mapping[str, Any] | None) -> str:
     return str(row["n"])
 
 
-def _required(document: Mapping[str, Any]) -> list[str]:
-    """Required n by question, truth and target; the new lab's at smaller effects."""
+def _required(document: Mapping[str, Any], smaller: bool) -> list[str]:
+    """Required n by question, truth and target; that of the planned truth at smaller effects."""
     rows = document["required"]
     columns = list(dict.fromkeys((row["question"], row["shape"]) for row in rows))
-    targets = list(dict.fromkeys(row["target"] for row in rows))[: 2 if len(columns) < 4 else 1]
-    heads = "".join(f"{_label(column)[:9]:>{6 * len(targets) + 1}}" for column in columns)
-    if len(targets) == 1:
-        # One narrow column each: room for six of them.
-        heads = "".join(f"{_label(column)[:9]:>10}" for column in columns)
-    size = 6 if len(targets) > 1 else 9
+    wide = len(columns) < 4
+    targets = list(dict.fromkeys(row["target"] for row in rows))[: 2 if wide else 1]
+    size, names = (6, _NAMES) if wide else (9, _BRIEF)
+    heads = "".join(f"{_label(column)[:9]:>{size * len(targets) + 1}}" for column in columns)
     goals = "".join(" " + "".join(f"{percent(goal):>{size}}" for goal in targets) for _ in columns)
-    if len(targets) > 1:
-        lines = [f"  Required per group{'':7}{heads}", f"{'':25}{goals}".rstrip()]
+    if wide:
+        lines = [f"  {'Required per group':<26}{heads}", f"{'':28}{goals}".rstrip()]
     else:
         lines = [f"  For {percent(targets[0]):<13}{heads}"]
-    for name in dict.fromkeys(row["truth"] for row in rows):
-        share = 0.25 if name == "discounted" else 0.0
+    for name, share, label in _required_labels(document, names, smaller):
         cells = ""
         for column in columns:
             cells += " "
@@ -145,44 +159,70 @@ def _required(document: Mapping[str, Any]) -> list[str]:
                             and row["shrink"] == share
                             and (row["question"], row["shape"]) == column), None)  # fmt: skip
                 cells += f"{_size(row):>{size}}"
-        label = _NAMES[name] if len(targets) > 1 else _BRIEF.get(name, _NAMES[name])
-        lines.append(f"  {label:<{23 if len(targets) > 1 else 17}}{cells}".rstrip())
+        mark = ">" if (name, share) == (_planned(document), 0.0) else " "
+        lines.append(f"{mark} {label:<{26 if wide else 17}}{cells}".rstrip())
     return lines
 
 
-def _by_day(document: Mapping[str, Any]) -> list[str]:
+def _required_labels(
+    document: Mapping[str, Any], names: Mapping[str, str], smaller: bool
+) -> list[tuple[str, float, str]]:
+    """Truth, share of shrinkage and label of each line of required sizes."""
+    rows, planned = document["required"], _planned(document)
+    shares = sorted({row["shrink"] for row in rows if row["truth"] == planned} - {0.0})
+    if not smaller:
+        shares = [share for share in shares if share in document["scenario"]["shrink"]]
+    found = []
+    for name in dict.fromkeys(row["truth"] for row in rows):
+        found.append((name, 0.0, names[name]))
+        if name == planned:
+            found += [(name, share, f"{_BY_DAY[name]} x {1 - share:g}") for share in shares]
+    return found
+
+
+def _by_day(document: Mapping[str, Any], left_out: int) -> list[str]:
     rows = document["by_day"]
     if not rows:
         return []
-    goal = percent(rows[0]["target"])
+    planned = _planned(document)
+    names = {planned, "pooled"} if left_out < 2 else {planned}
     if len({row["question"] for row in rows}) > 2:
-        rows = [row for row in rows if row["truth"] != "pooled"]
-    days = [day for day in _SHOWN_DAYS if any(row["day"] == day for row in rows)]
-    complete = "" if document["scenario"]["dropout"] == 0.0 else " (complete)"
-    lines = [
-        "",
-        f"  Per group for {goal}, by day{complete:<12}" + "".join(f"{day:>5}" for day in days),
-    ]
-    words = {"decay": "decay shown by", "residual": "effect left on", "gone": "gone on"}
+        names = {planned}
+    names &= {row["truth"] for row in rows}
+    rows = [row for row in rows if row["truth"] in names] or rows
+    asked = float(document["scenario"]["times"].split(",")[-1])
+    days = sorted({row["day"] for row in rows})
+    for day in _SPARE_DAYS:
+        if len(days) > _MOST_DAYS and day != asked and day in days:
+            days.remove(day)
+    complete = "" if document["scenario"]["dropout"] == 0.0 else " complete"
+    head = f"  n for {percent(rows[0]['target'])}{complete}, day"
+    lines = ["", f"{head:<23}" + "".join(f"{_day(day, asked):>4}" for day in days)]
+    words = {"decay": "decay by", "residual": "left on", "gone": "gone on"}
     for question, name in dict.fromkeys((row["question"], row["truth"]) for row in rows):
         own = {row["day"]: row for row in rows
                if (row["question"], row["truth"]) == (question, name)}  # fmt: skip
-        cells = "".join(f"{_short(own.get(day)):>5}" for day in days)
-        lines.append(f"    {words[question] + ', ' + _NAMES[name]:<35}{cells}")
-    return lines + _last_days(document)
+        cells = "".join(f"{_short(own.get(day)):>4}" for day in days)
+        label = f"  {words[question]}, {_BY_DAY[name]}"
+        lines.append(f"{label:<23}{cells}".rstrip())
+    return lines + (_last_days(document, names) if left_out < 5 else [])
 
 
-def _last_days(document: Mapping[str, Any]) -> list[str]:
+def _day(day: float, asked: float) -> str:
+    return f">{day:g}" if day == asked else f"{day:g}"
+
+
+def _last_days(document: Mapping[str, Any], names: set[str]) -> list[str]:
     """Until which day an effect can be shown, from which day that it is gone."""
-    rows = [row for row in document["last_days"] if row["day"] is not None]
     n = document["recommended"] if document["recommended"] is not None else 50
+    rows = [row for row in document["last_days"]
+            if row["day"] is not None and row["n"] == n and row["truth"] in names]  # fmt: skip
     parts = []
     for question in dict.fromkeys(row["question"] for row in rows):
-        own = [row for row in rows if row["question"] == question and row["n"] == n]
+        own = [row for row in rows if row["question"] == question]
         verb = "is left until day" if question == "residual" else "is gone from day"
         days = ", ".join(f"{row['day']} ({_NAMES[row['truth']]})" for row in own)
-        if own:
-            parts.append(f"{verb} {days}")
+        parts.append(f"{verb} {days}")
     if not parts:
         return []
     return paragraph(f"{n} per group show that an effect {'; that it '.join(parts)}.", "    ")
@@ -193,40 +233,90 @@ def _short(row: Mapping[str, Any] | None) -> str:
         return ""
     if row["n"] is None:
         return "-"
-    return str(row["n"]) if row["n"] < 1000 else ">999"
+    return str(row["n"]) if row["n"] < 1000 else ">1k"
 
 
-def _sensitivity(document: Mapping[str, Any]) -> list[str]:
+def _checks(document: Mapping[str, Any]) -> list[str]:
+    """How often the planned tests are wrong, and the interval right, at the recommended n."""
+    rows = [row for row in document["performance"]
+            if row["measure"] == "type_i"
+            or (row["measure"] == "coverage" and row["truth"] == _planned(document))]  # fmt: skip
+    if not rows:
+        return []
+    sizes = sorted({row["n"] for row in rows})
+    n = document["recommended"] if document["recommended"] in sizes else sizes[-1]
+    own = [row for row in rows if row["n"] == n]
+    level = document["scenario"]["alpha"] / document["scenario"]["treated"]
+    wrong = [f"{SHORT[row['question']]} {100 * _best(row):.1f}%" for row in own
+             if row["measure"] == "type_i"]  # fmt: skip
+    parts = []
+    if wrong:
+        parts.append(f"wrong where there is nothing to find {', '.join(wrong)} "
+                     f"({100 * level:.3g}% allowed)")  # fmt: skip
+    parts += [
+        f"the half-life's {100 * (1 - level):.3g}% interval holds the true one in "
+        f"{100 * _best(row):.1f}%"
+        for row in own if row["measure"] == "coverage"
+    ]  # fmt: skip
+    return ["", *paragraph(f"With {n} per group: {'; '.join(parts)}.", "  ")]
+
+
+def _sensitivity(document: Mapping[str, Any], every: bool) -> list[str]:
     rows = document["sensitivity"]
     if not rows:
         return []
     question, name = rows[0]["question"], rows[0]["truth"]
+    if not every:
+        rows = [row for row in rows if row["what"] in ("rho", "dropout", "reading", "half_life")]
+    about = f"{SHORT[question]} ({rows[0]['shape']})" if question == "shape" else SHORT[question]
     text = (
-        f"{SHORT[question].capitalize()}, {_NAMES[name]}, {percent(rows[0]['target'])}, "
-        "if other things were assumed: "
+        f"Per group ({about}, {_NAMES[name]}, {percent(rows[0]['target'])}) if other things were "
+        "assumed, * as planned: "
     )
     parts = []
     for what in dict.fromkeys(row["what"] for row in rows):
         own = [row for row in rows if row["what"] == what]
-        # Cohorts need their animals on every day: sizes alone would not compare.
-        more = [
-            f" ({row['animals']} animals)" if what == "layout" and row["n"] is not None else ""
-            for row in own
-        ]
-        values = ", ".join(
-            f"{row['value']} {_short(row)}{text}" for row, text in zip(own, more, strict=True)
-        )
+        values = ", ".join(f"{_value(row['value'])}: {_short(row)}{_more(row)}" for row in own)
         parts.append(f"{_CHANGES[what]} {values}")
-    return ["", *paragraph(text + "; ".join(parts) + ".", "  ")]
+    return paragraph(text + "; ".join(parts) + ".", "  ")
+
+
+def _value(value: Any) -> str:
+    return str(value) if isinstance(value, str) else f"{value:.3g}"
+
+
+def _more(row: Mapping[str, Any]) -> str:
+    mark = "*" if row["asked"] else ""
+    # Cohorts need their animals on every day: sizes alone would not compare.
+    if row["what"] != "layout" or row["n"] is None:
+        return mark
+    return f"{mark} ({row['animals']} animals)"
 
 
 def _across(document: Mapping[str, Any]) -> list[str]:
-    rows = [row for row in document["across_studies"] if row["truth"] in ("new-lab", "given")]
+    """What comparing different studies would take, beside the same animals."""
+    planned = _planned(document)
+    rows = document["across_studies"]
+    truths = {row["truth"] for row in rows}
+    planned = planned if planned in truths else "new-lab"
+    rows = [row for row in rows if row["truth"] == planned]
+    goal = document["scenario"]["target"][0]
+    need = next((row for row in document["required"]
+                 if row["question"] == "decay" and row["target"] == goal
+                 and row["truth"] == _planned(document) and row["shrink"] == 0.0),
+                None)  # fmt: skip
     if not rows:
         return []
+    inside = ""
+    if need is not None and need["n"] is not None:
+        day = float(document["scenario"]["times"].split(",")[-1])
+        inside = (
+            f"Within one experiment {need['animals']} animals show the decay by day {day:g} "
+            f"({percent(goal)}). "
+        )
     parts = [f"{row['k']} studies ({row['animals']} animals) {percent(row['value'])}"
              for row in rows]  # fmt: skip
-    text = "The decay across studies instead, by meta-regression on the delay: "
+    text = f"{inside}Across studies, by meta-regression of effect on delay ({_NAMES[planned]}): "
     return paragraph(text + ", ".join(parts) + ".", "  ")
 
 
@@ -266,7 +356,7 @@ def truth_page(result: Result) -> str:
         lines += paragraph(
             f"In humans, after an {name}: half-life {row['value']:g} {row['unit']} "
             f"({row['where']}); shown beside, not pooled.", "  ")  # fmt: skip
-    return "\n".join([*lines, *_warnings(document), *repeat(document)])
+    return "\n".join([*lines, *warning_lines(document), *repeat(document)])
 
 
 def _curve(rows: Sequence[Mapping[str, float]], scale: float, unit: str) -> list[str]:
@@ -276,7 +366,7 @@ def _curve(rows: Sequence[Mapping[str, float]], scale: float, unit: str) -> list
     shown = [row for row in rows if row["day"] % 7 == 0.0 and row["day"] <= min(last, 70.0)]
     lines = [f"  day  effect ({unit})  95% of labs       open            linear  plateau"]
     for row in shown:
-        bar = "#" * max(0, math.floor(14 * row["average"] / top + 0.5))
+        bar = "#" * max(0, math.floor(7 * row["average"] / top + 0.5))
         labs = f"{scale * row['lab_lb']:.1f} to {scale * row['lab_ub']:.1f}"
         left = f"{scale * row['open_lb']:.1f} to {scale * row['open_ub']:.1f}"
         lines.append(

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from planner.reports.measures import NEW_LAB, percent
+from planner.reports.measures import percent
 
 _DOES = {
     "decay": "show the decay by day {day:g}",
@@ -61,17 +61,28 @@ def source_words(truth: Any) -> str:
 def decay_headline(facts: Mapping[str, Any]) -> str:
     """What the page is about."""
     design = facts["design"]
-    how = {
-        "contrast": f"the same animals on {days_words(design.times)}, correlation {design.rho:g} "
-        f"over a week ({design.covariance})",
-        "cohorts": f"separate animals on {days_words(design.times)}",
-    }
-    layout = how["cohorts" if design.layout == "cohorts" else "contrast"]
+    one_day = set(facts["asked"].questions) <= {"residual", "gone"} and design.dropout == 0.0
+    if one_day:
+        layout = f"animals measured on day {design.times[-1]:g}, which is all the question needs"
+    elif design.layout == "cohorts":
+        layout = f"separate animals on {days_words(design.times)}"
+    else:
+        layout = (
+            f"the same animals on {days_words(design.times)}, correlation {design.rho:g} over a "
+            f"week ({design.covariance})"
+        )
     unit = _in_unit(facts)
     return (
         f"Decay after treatment, treated against control: {layout}. "
-        f"{source_words(facts['truth'])}{unit}"
+        f"{source_words(facts['truth'])}{unit}{_turned(facts)}"
     )
+
+
+def _turned(facts: Mapping[str, Any]) -> str:
+    delta0 = facts["scenario"]["delta0"]
+    if delta0 is None or delta0 > 0.0:
+        return ""
+    return f" An effect of {delta0:g} is planned for as {-delta0:g}: only its size matters."
 
 
 def _in_unit(facts: Mapping[str, Any]) -> str:
@@ -88,118 +99,6 @@ def _in_unit(facts: Mapping[str, Any]) -> str:
     )
 
 
-def decay_answer(facts: Mapping[str, Any]) -> str:
-    """The answer of `planner decay`."""
-    if facts["animals"] is not None:
-        return _animals_answer(facts)
-    design, asked, chosen = facts["design"], facts["asked"], facts["chosen"]
-    goal, lab = asked.targets[0], NEW_LAB[asked.plan_for]
-    wanted = _wanted(facts)
-    sentences = []
-    if chosen is not None:
-        n1, n2 = design.arms.groups(chosen["n"])
-        groups = f"{n1} animals per group" if n1 == n2 else f"{n1} treated and {n2} control animals"
-        each = " and day" if design.layout == "cohorts" else ""
-        bought = "" if chosen["ordered"] == chosen["animals"] else f"; buy {chosen['ordered']}"
-        sentences.append(
-            f"Plan {groups}{each} ({chosen['animals']} in all{bought}). {lab[0].upper()}{lab[1:]} "
-            f"then has {_a(goal)} {percent(goal)} chance to {does(chosen, design)}."
-        )
-    for row in wanted:
-        if row is chosen:
-            continue
-        sentences.append(_other(row, facts, chosen))
-    return " ".join(sentences)
-
-
-def _wanted(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
-    asked = facts["asked"]
-    share = 0.25 if asked.plan_for == "discounted" else 0.0
-    return [row for row in facts["required"]
-            if row["target"] == asked.targets[0] and row["truth"] == asked.plan_for
-            and row["shrink"] == share]  # fmt: skip
-
-
-def _other(row: Mapping[str, Any], facts: Mapping[str, Any], chosen: Any) -> str:
-    """A sentence about a question that does not decide the plan."""
-    design, goal = facts["design"], facts["asked"].targets[0]
-    what = does(row, design)
-    if row["question"] == "decay" and facts["trivial"]:
-        early = _early_decay(facts)
-        return (
-            f"To {what} takes {row['n']} per group, which is no plan: an effect this large shows "
-            f"its loss in any experiment.{early}"
-        )
-    if row["n"] is None:
-        if row["ceiling"] <= goal:
-            text = (
-                f"No number of animals gives {_a(goal)} {percent(goal)} chance to {what}: at most "
-                f"{percent(row['ceiling'])}."
-            )
-        else:
-            text = f"To {what} would take more animals than the search goes to."
-        return text + _days_left(row, facts)
-    if row["n"] > facts["largest"]:
-        return (
-            f"To {what} would take {row['n']} per group ({row['animals']} animals), which is not "
-            f"sensible.{_days_left(row, facts)}"
-        )
-    only = "as few as " if chosen is not None and row["n"] < 0.6 * chosen["n"] else ""
-    return f"To {what} takes {only}{row['n']} per group."
-
-
-def _early_decay(facts: Mapping[str, Any]) -> str:
-    rows = [row for row in facts["by_day"] if row["question"] == "decay"
-            and row["truth"] in (facts["asked"].plan_for, "new-lab", "given")
-            and row["n"] is not None]  # fmt: skip
-    shown = [row for row in rows if row["n"] > 4 and row["day"] in (1, 3, 7)]
-    if not shown:
-        return ""
-    parts = [f"by day {row['day']} it takes {row['n']}" for row in shown]
-    text = ", ".join(parts)
-    return f" {text[0].upper()}{text[1:]}."
-
-
-def _days_left(row: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
-    name = facts["asked"].plan_for
-    found = [one for one in facts["last_days"]
-             if one["question"] == row["question"] and one["n"] == facts["largest"]
-             and one["truth"] == (name if name in ("pooled", "given") else "new-lab")]  # fmt: skip
-    if not found or found[0]["day"] is None:
-        return ""
-    if row["question"] == "residual":
-        return f" With {facts['largest']} per group it can be shown until day {found[0]['day']}."
-    return f" With {facts['largest']} per group it can be shown from day {found[0]['day']} on."
-
-
-def _animals_answer(facts: Mapping[str, Any]) -> str:
-    design, n = facts["design"], facts["shown"][0]
-    n1, n2 = design.arms.groups(n)
-    name = facts["asked"].plan_for
-    name = "new-lab" if name == "discounted" else name
-    lab = NEW_LAB[name]
-    parts = []
-    for row in facts["rows"]:
-        if row["measure"] == "success" and row["truth"] == name:
-            chance = row["value"] if row["exact"] is None else row["exact"]
-            parts.append(f"{percent(chance)} to {does(row, design)}")
-    groups = f"{n1} per group" if n1 == n2 else f"{n1} treated and {n2} control"
-    found = [row for row in facts["rows"] if row["measure"] == "mde"]
-    smallest = "".join(
-        f" The smallest effect at the end of treatment whose {_NOUN[row['question']]} is found "
-        f"with {percent(row['target'])} chance is {row['value']:.2f} SDs."
-        for row in found if row["target"] == facts["asked"].targets[0]
-    )  # fmt: skip
-    return (
-        f"With {facts['animals']} animals, {groups} can be analysed on "
-        f"{days_words(design.times)}. The chances of {lab.rstrip(',')}: {'; '.join(parts)}."
-        f"{smallest}"
-    )
-
-
-_NOUN = {"decay": "decay", "residual": "rest"}
-
-
 def decay_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
     """What to know before using the answer; each ends in a command or a number."""
     truth, design, asked = facts["truth"], facts["design"], facts["asked"]
@@ -208,17 +107,16 @@ def decay_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
         found.append(("reading", _reading_words(truth)))
     if truth.after is not None:
         found.append(("confounded", confounded(truth)))
-    if truth.taken.gone + truth.taken.lasting > 0.0:
-        found.append(("no-half-life", shares_words(truth.taken)))
+    found += no_half_life(truth.taken)
     found += _error_rates(facts)
     if design.arms.sesoi is None and "gone" in asked.questions:
         found.append(("margin", f"Gone means within {design.margin('gone'):g} SD here, an "
                       "assumption: set the margin that matters by --sesoi."))  # fmt: skip
-    found.append((
-        "rho",
-        f"The correlation of {design.rho:g} over a week is assumed, not from the article; see 0.3 "
-        "to 0.7 above.",
-    ))  # fmt: skip
+    if any(row["what"] == "rho" for row in facts["sensitivity"]):
+        found.append((
+            "rho",
+            f"The correlation of {design.rho:g} over a week is assumed, not from the article.",
+        ))  # fmt: skip
     if truth.taken.delta0 > 3.0 and truth.during is not None:
         n = next((row["n"] for row in facts["required"] if row["truth"] == "se-read-as-sd"
                   and row["question"] == _deciding(facts)), None)  # fmt: skip
@@ -266,36 +164,64 @@ def confounded(truth: Any) -> str:
     )
 
 
-def shares_words(read: Any) -> str:
-    """The shares of draws that have no half-life."""
-    return (
-        f"{100 * read.gone:.1f}% of the joint draws leave no effect after treatment (half-life 0), "
-        f"{100 * read.lasting:.1f}% no decay; both stay in the quantiles."
-    )
+def no_half_life(read: Any) -> list[tuple[str, str]]:
+    """The shares of draws that have no half-life, where a page would not show 0.0%."""
+    parts = [
+        f"{100 * share:.1f}% {what}"
+        for share, what in ((read.gone, "leave no effect after treatment (half-life 0)"),
+                            (read.lasting, "show no decay"))
+        if share >= 0.0005
+    ]  # fmt: skip
+    if not parts:
+        return []
+    kept = "both stay" if len(parts) == 2 else "they stay"
+    return [("no-half-life", f"Of the joint draws {' and '.join(parts)}: {kept} in the quantiles.")]
 
 
 def _error_rates(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Where a simulated error rate or coverage is not what it should be."""
-    alpha = facts["design"].arms.level
+    """Where an error rate or a coverage is not what it should be, at its worst size."""
+    level, planned = facts["design"].arms.level, facts["asked"].plan_for
+    chosen = None if facts["chosen"] is None else facts["chosen"]["n"]
     found = []
-    for row in facts["rows"]:
-        if row["measure"] == "type_i" and row["exact"] is None and row["n_sim"]:
-            excess = row["value"] - alpha
-            if row["question"] != "gone" and excess > max(0.2 * alpha, 4.0 * row["mcse"]):
-                found.append((
-                    "type-i",
-                    f"With {row['n']} per group the test of {row['question']} is wrong in "
-                    f"{100 * row['value']:.1f}% of experiments, not {100 * alpha:g}%.",
-                ))  # fmt: skip
-        if row["measure"] == "coverage" and row["n_sim"]:
-            below = 1.0 - alpha - row["value"]
-            if below > max(0.02, 4.0 * row["mcse"]):
-                found.append((
-                    "coverage",
-                    f"With {row['n']} per group the half-life's interval covers "
-                    f"{100 * row['value']:.1f}%, not {100 * (1 - alpha):g}% ({row['truth']}).",
-                ))  # fmt: skip
-    return found[:2]
+    for question in facts["asked"].questions:
+        rows = [row for row in facts["rows"]
+                if row["question"] == question and row["measure"] == "type_i"]  # fmt: skip
+        off = [row for row in rows
+               if _best(row) - level > max(0.2 * level, 4.0 * _error(row))]  # fmt: skip
+        if off:
+            worst = max(off, key=_best)
+            found.append((
+                "type-i",
+                f"With {worst['n']} per group the test of {question} is wrong in "
+                f"{100 * _best(worst):.1f}% of experiments, not {100 * level:.3g}%."
+                + _at_plan(rows, worst, chosen),
+            ))  # fmt: skip
+        rows = [row for row in facts["rows"] if row["question"] == question
+                and row["measure"] == "coverage" and row["truth"] == planned]  # fmt: skip
+        off = [row for row in rows
+               if 1.0 - level - _best(row) > max(0.02, 4.0 * _error(row))]  # fmt: skip
+        if off:
+            worst = min(off, key=_best)
+            found.append((
+                "coverage",
+                f"With {worst['n']} per group the half-life's interval covers "
+                f"{100 * _best(worst):.1f}%, not {100 * (1 - level):.3g}%."
+                + _at_plan(rows, worst, chosen),
+            ))  # fmt: skip
+    return found
+
+
+def _at_plan(rows: Sequence[Mapping[str, Any]], worst: Mapping[str, Any], n: int | None) -> str:
+    own = next((row for row in rows if row["n"] == n), None)
+    return "" if own is None or own is worst else f" With {n}: {100 * _best(own):.1f}%."
+
+
+def _best(row: Mapping[str, Any]) -> float:
+    return float(row["value"] if row["exact"] is None else row["exact"])
+
+
+def _error(row: Mapping[str, Any]) -> float:
+    return float(row["mcse"]) if row["exact"] is None else 0.0
 
 
 # --show-truth -------------------------------------------------------------------------------
@@ -326,22 +252,21 @@ def truth_warnings(truth: Any) -> list[dict[str, str]]:
     found = []
     if truth.after is not None:
         found.append(("confounded", confounded(truth)))
-        if truth.taken.gone + truth.taken.lasting > 0.0:
-            found.append(("no-half-life", shares_words(truth.taken)))
+        found += no_half_life(truth.taken)
     published = None if truth.after is None else truth.after.heterogeneity
-    for read in truth.readings:
-        if (
-            read.I2 is not None
-            and published is not None
-            and abs(read.I2[0] - published.number) > 10.0
-        ):
-            found.append((
-                "I2",
-                f"Reading {read.reading} predicts an I2 of {read.I2[0]:.0f}% for "
-                f"{truth.after.name}, against the published {published}%.",
-            ))  # fmt: skip
+    off = [read for read in truth.readings if read.I2 is not None and published is not None
+           and abs(read.I2[0] - published.number) > 10.0]  # fmt: skip
+    if off:
+        parts = [f"{read.I2[0]:.0f}% ({read.reading})" for read in off]
+        found.append((
+            "I2",
+            f"The I2 that readings predict for {truth.after.name} differs from the published "
+            f"{published}%: {', '.join(parts)}.",
+        ))  # fmt: skip
     return [{"code": code, "text": text} for code, text in found]
 
 
-def _a(p: float) -> str:
-    return "an" if percent(p).lstrip(">").startswith(("8", "11%", "18%")) else "a"
+def a_percent(p: float) -> str:
+    """A chance with its article: "an 80%"."""
+    text = percent(p)
+    return f"{'an' if text.startswith(('8', '11%', '18%')) else 'a'} {text}"

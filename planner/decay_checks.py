@@ -1,0 +1,113 @@
+"""Options of `planner decay` that would change nothing are refused, not ignored in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from planner.errors import InputError
+
+if TYPE_CHECKING:
+    from planner.decay_designs import DecayDesign
+
+DEFAULT_QUESTIONS = ("decay", "residual", "half-life")
+SEARCHED = "half-life"  # what --optimize answers if no question is asked
+ONE_DAY = ("residual", "gone")  # questions about the last day alone
+# What says nothing about the truth.
+_PLANS = (
+    "n", "animals", "shrink", "sesoi", "sides", "allocation", "treated", "attrition", "rho",
+    "covariance", "error", "layout", "test", "contrast", "dropout", "dropout_by", "response_cv",
+    "factor", "optimize", "days", "sessions",
+)  # fmt: skip
+
+
+def searched_question(questions: Sequence[str]) -> tuple[str]:
+    """The one question that --optimize answers.
+
+    Raises
+    ------
+    InputError : several were asked.
+    """
+    if tuple(questions) == DEFAULT_QUESTIONS:
+        return (SEARCHED,)
+    if len(questions) > 1:
+        raise InputError(
+            f"--optimize looks for the days of one question; {len(questions)} were asked\n"
+            "accepted: one --question, such as --question half-life"
+        )
+    return (questions[0],)
+
+
+def refuse_unused(
+    given: Mapping[str, Any], defaults: Mapping[str, Any], questions: Sequence[str]
+) -> None:
+    """Refuse an option that is not at its default and would change no number.
+
+    Parameters
+    ----------
+    given, defaults : value of each option by its name in Python
+
+    Raises
+    ------
+    InputError : names the option and what makes it idle.
+    """
+    for name, reason in _unused(given, questions):
+        if given[name] != defaults[name]:
+            raise InputError(f"--{name.replace('_', '-')} changes nothing {reason}")
+
+
+def _unused(given: Mapping[str, Any], questions: Sequence[str]) -> Iterator[tuple[str, str]]:
+    asked = set(questions)
+    one_day = asked <= set(ONE_DAY)
+    if given["show_truth"]:
+        for name in _PLANS:
+            yield name, "with --show-truth, which plans nothing"
+        return
+    if not given["optimize"]:
+        for name in ("days", "sessions"):
+            yield name, "without --optimize"
+    else:
+        for name in ("n", "animals", "shrink"):
+            yield name, "with --optimize, which looks for n and days"
+        if one_day:
+            for name in ("days", "sessions"):
+                yield name, f"for --question {questions[0]}: its day is the last of --times"
+        else:
+            yield "times", "with --optimize: name the days to choose from by --days"
+    if given["delta0"] is not None:
+        for name in ("during", "cluster"):
+            yield name, "with --delta0, which sets the truth by hand"
+    if given["layout"] == "cohorts":
+        for name in ("rho", "covariance", "error"):
+            yield name, "with --layout cohorts: each animal is measured once"
+    elif one_day and given["dropout"] == 0.0:
+        for name in ("rho", "covariance", "error"):
+            yield name, f"for --question {questions[0]}, which compares one day"
+    if "decay" not in asked:
+        for name in ("contrast", "test"):
+            yield name, "unless --question decay is asked"
+    if "half-life" not in asked:
+        yield "factor", "unless --question half-life is asked"
+    if not asked & {"decay", "residual"}:
+        yield "sides", "unless --question decay or residual is asked"
+    if not asked & {"decay", "residual", "gone"}:
+        yield "sesoi", "unless --question decay, residual or gone is asked"
+    if given["dropout"] == 0.0:
+        yield "dropout_by", "without --dropout"
+    if len(given["times"]) == 1:
+        yield "dropout", "with one day in --times"
+
+
+def refuse_harm_only(design: DecayDesign, questions: Sequence[str]) -> None:
+    """Refuse a test that cannot show what is asked.
+
+    Raises
+    ------
+    InputError : --sides looks away from the effect.
+    """
+    if not design.tested_sides[0] and set(questions) & {"decay", "residual"}:
+        toward = "greater" if design.arms.sign > 0 else "less"
+        raise InputError(
+            f"--sides {design.arms.sides} tests against the direction of the effect; "
+            f"accepted: two, {toward}"
+        )

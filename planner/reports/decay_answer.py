@@ -1,0 +1,122 @@
+"""The answer of `planner decay` in plain words; every number in it is of the truth planned for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from planner.decay_required import wanted_rows
+from planner.reports.decay_words import a_percent, days_words, does
+from planner.reports.measures import NEW_LAB, percent
+
+
+def decay_answer(facts: Mapping[str, Any]) -> str:
+    """The answer of `planner decay`."""
+    if facts["animals"] is not None:
+        return _animals_answer(facts)
+    design, asked, chosen = facts["design"], facts["asked"], facts["chosen"]
+    goal, lab = asked.targets[0], NEW_LAB[asked.plan_for]
+    wanted = wanted_rows(facts["required"], asked)
+    sentences = []
+    if chosen is not None:
+        n1, n2 = design.arms.groups(chosen["n"])
+        groups = f"{n1} animals per group" if n1 == n2 else f"{n1} treated and {n2} control animals"
+        each = ""
+        if design.layout == "cohorts":
+            alone = chosen["animals"] == design.animals(chosen["n"], ["residual"])
+            each = f" on day {design.times[-1]:g}" if alone else " and day"
+        bought = "" if chosen["ordered"] == chosen["animals"] else f"; buy {chosen['ordered']}"
+        sentences.append(
+            f"Plan {groups}{each} ({chosen['animals']} in all{bought}). {lab[0].upper()}{lab[1:]} "
+            f"then has {a_percent(goal)} chance to {does(chosen, design)}{error_words(chosen)}."
+        )
+    for row in wanted:
+        if row is chosen:
+            continue
+        sentences.append(_other(row, facts, chosen))
+    return " ".join(sentences)
+
+
+def error_words(row: Mapping[str, Any]) -> str:
+    """The simulation error of a required n, in brackets, where it has one."""
+    if row["ci_lb"] is None or row["ci_lb"] == row["ci_ub"]:
+        return ""
+    high = "more" if row["ci_ub"] is None else row["ci_ub"]
+    return f" (simulation error of n: {row['ci_lb']} to {high})"
+
+
+def _other(row: Mapping[str, Any], facts: Mapping[str, Any], chosen: Any) -> str:
+    """A sentence about a question that does not decide the plan."""
+    design, goal = facts["design"], facts["asked"].targets[0]
+    what = does(row, design)
+    if row["question"] == "decay" and facts["trivial"]:
+        early = _early_decay(facts)
+        return (
+            f"To {what} takes {row['n']} per group, which is no plan: an effect this large shows "
+            f"its loss in any experiment.{early}"
+        )
+    if row["n"] is None:
+        if row["ceiling"] <= goal:
+            text = (
+                f"No number of animals gives {a_percent(goal)} chance to {what}: at most "
+                f"{percent(row['ceiling'])}."
+            )
+        else:
+            text = f"To {what} would take more animals than the search goes to."
+        return text + _days_left(row, facts)
+    if row["n"] > facts["largest"]:
+        return (
+            f"To {what} would take {row['n']} per group ({row['animals']} animals), which is not "
+            f"sensible.{_days_left(row, facts)}"
+        )
+    only = "as few as " if chosen is not None and row["n"] < 0.6 * chosen["n"] else ""
+    return f"To {what} takes {only}{row['n']} per group."
+
+
+def _early_decay(facts: Mapping[str, Any]) -> str:
+    rows = [row for row in facts["by_day"] if row["question"] == "decay"
+            and row["truth"] == facts["asked"].plan_for and row["n"] is not None]  # fmt: skip
+    shown = [row for row in rows if row["n"] > 4 and row["day"] in (1, 3, 7)]
+    if not shown:
+        return ""
+    parts = [f"by day {row['day']} it takes {row['n']}" for row in shown]
+    text = ", ".join(parts)
+    return f" {text[0].upper()}{text[1:]}."
+
+
+def _days_left(row: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
+    found = [one for one in facts["last_days"]
+             if one["question"] == row["question"] and one["n"] == facts["largest"]
+             and one["truth"] == facts["asked"].plan_for]  # fmt: skip
+    if not found or found[0]["day"] is None:
+        return ""
+    if row["question"] == "residual":
+        return f" With {facts['largest']} per group it can be shown until day {found[0]['day']}."
+    return f" With {facts['largest']} per group it can be shown from day {found[0]['day']} on."
+
+
+def _animals_answer(facts: Mapping[str, Any]) -> str:
+    design, n = facts["design"], facts["shown"][0]
+    n1, n2 = design.arms.groups(n)
+    name = facts["asked"].plan_for
+    lab = NEW_LAB[name]
+    parts = []
+    for row in facts["rows"]:
+        if row["measure"] == "success" and row["truth"] == name:
+            chance = row["value"] if row["exact"] is None else row["exact"]
+            parts.append(f"{percent(chance)} to {does(row, design)}")
+    groups = f"{n1} per group" if n1 == n2 else f"{n1} treated and {n2} control"
+    found = [row for row in facts["rows"] if row["measure"] == "mde"]
+    smallest = "".join(
+        f" The smallest effect of its own at the end of treatment whose {_NOUN[row['question']]} "
+        f"is found with {percent(row['target'])} chance is {row['value']:.2f} SDs."
+        for row in found if row["target"] == facts["asked"].targets[0]
+    )  # fmt: skip
+    return (
+        f"With {facts['animals']} animals, {groups} can be analysed on "
+        f"{days_words(design.times)}. The chances of {lab.rstrip(',')}: {'; '.join(parts)}."
+        f"{smallest}"
+    )
+
+
+_NOUN = {"decay": "decay", "residual": "rest"}

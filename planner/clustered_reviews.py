@@ -12,9 +12,9 @@ from planner.results import performance_row
 from planner.synthesis_designs import draw_plan
 
 if TYPE_CHECKING:
-    from planner.calibration import Calibration
     from planner.group_sizes import Sizes
     from planner.published import Analysis
+    from planner.questions import Truth
     from planner.synthesis_designs import SynthesisDesign
     from sims.types import Performance
 
@@ -23,7 +23,7 @@ CLUSTER_SHARES = (0.5, 1.0)
 
 def clustered_rows(
     analysis: Analysis,
-    calibration: Calibration,
+    truth: Truth,
     design: SynthesisDesign,
     sizes: Sizes,
     reps: int,
@@ -32,8 +32,9 @@ def clustered_rows(
 ) -> list[dict[str, Any]]:
     """What dependent comparisons do at the published cluster sizes, with the robust interval.
 
-    The same truth throughout, so that only the dependence differs: a share of tau^2 in common
-    within clusters, each comparison with controls of its own, or one control group per cluster.
+    The truth planned for throughout, so that only the dependence differs: a share of tau^2 in
+    common within clusters, each comparison with controls of its own, or one control group per
+    cluster.
     """
     cells: list[tuple[str, float, str]] = []
     for level in ("study", "lab"):
@@ -46,12 +47,12 @@ def clustered_rows(
     for level, share, controls in [("none", 0.0, "own"), *cells]:
         labels = np.arange(analysis.k) if level == "none" else analysis.clusters[level]
         sums = _clustered_sums(
-            labels, share, controls == "shared", calibration, design, sizes, reps, seed, jobs
+            labels, share, controls == "shared", truth, design, sizes, reps, seed, jobs
         )
         for interval, own in sums.items():
             for measure in _clustered_measures(own, reps):
                 rows.append(performance_row(
-                    measure._asdict(), truth="new-lab", k=analysis.k, interval=interval,
+                    measure._asdict(), truth=truth.name, k=analysis.k, interval=interval,
                     estimator=design.estimators[0], cluster=level, share=share, controls=controls,
                 ))  # fmt: skip
     return rows
@@ -61,7 +62,7 @@ def _clustered_sums(
     labels: np.ndarray,
     share: float,
     shared: bool,
-    calibration: Calibration,
+    truth: Truth,
     design: SynthesisDesign,
     sizes: Sizes,
     reps: int,
@@ -73,12 +74,11 @@ def _clustered_sums(
     from sims.tally import KernelTally
 
     studies = draw_plan(sizes, len(labels), design.vtype, labels, share)
-    mu, tau = np.array([calibration.mu]), np.array([calibration.tau])
     every = replace(design, intervals=("wald", "hk", "hk-wald"))
     critical, arms = every.critical(len(labels))[:, 1].copy(), make_arms(studies, shared)
     table = quantile_table(design.alpha)
     tally = KernelTally(
-        tally_clustered, seed, scenario_key("clustered"), mu, tau, studies, arms,
+        tally_clustered, seed, scenario_key("clustered"), truth.mu, truth.tau, studies, arms,
         int(design.codes[0]), critical, table,
     )  # fmt: skip
     sums = run_kept(tally, reps, (N_INTERVALS, N_SUMS), jobs)

@@ -131,7 +131,7 @@ def meta(
     recommended = _recommend(required, rows, design, truths[0].name, targets[0])
     if analysis is not None and calibration is not None:
         rows += clustered_rows(
-            analysis, calibration, design, laws[0][1], min(reps, CLUSTER_REPS), seed, jobs
+            analysis, truths[0], design, laws[0][1], min(reps, CLUSTER_REPS), seed, jobs
         )
     scenario = {
         "analysis": None if analysis is None else analysis.name, "evidence": None, "reading": [],

@@ -13,6 +13,8 @@ from planner.reports.text import paragraph
 if TYPE_CHECKING:
     from planner.results import Result
 
+MOST_LINES = 59
+MOST_ROWS, LEAST_ROWS = 10, 3  # numbers of studies in a table
 _TRUTHS = {
     "new-lab": "average over laboratories as calibrated",
     "assurance": "not knowing the average", "discounted": "literature discounted",
@@ -32,18 +34,44 @@ def meta_page(result: Result) -> str:
     truth = rows[0]["truth"]
     estimators = scenario["estimator"].split(",")
     intervals = scenario["interval"].split(",")
-    lines = _opening(result)
     sizes = list(dict.fromkeys(row["n"] for row in rows if row["cluster"] is None))
-    for n in sizes[:2]:
-        lines += [*_by_k(rows, truth, estimators[0], intervals, n, scenario), ""]
-    if len(sizes) > 2:
-        others = ", ".join(str(n) for n in sizes[2:])
-        lines += [*paragraph(f"Groups of {others}: --json or --out DIR.", "  "), ""]
-    n = rows[0]["n"]
-    lines += [*_estimators(rows, truth, estimators, n), ""]
-    lines += [*_required(document, estimators[0], intervals), ""]
-    lines += _clusters(rows, intervals)
-    return "\n".join([*lines, *_closing(document)])
+
+    def tables(most: int) -> list[list[str]]:
+        how = (rows, truth, estimators[0], intervals)
+        return [_by_k(*how, n, scenario, most) for n in sizes]
+
+    rest = [
+        *_estimators(rows, truth, estimators, rows[0]["n"]), "",
+        *_required(document, estimators[0], intervals), "",
+    ]  # fmt: skip
+    end, opening = _closing(document), _opening(result)
+    clusters = _clusters(rows)
+    note = 2 if len(sizes) > 1 else 0
+    if len([*opening, *tables(MOST_ROWS)[0], "", *rest, *clusters, *end]) + note > MOST_LINES:
+        clusters = _clusters(rows, brief=True)
+    room = MOST_LINES - len([*opening, *rest, *clusters, *end])
+    least = len(tables(LEAST_ROWS)[0]) + 1 + note
+    most = min(MOST_ROWS, max(LEAST_ROWS, LEAST_ROWS + room - least))
+    first = _fitting(tables(most), sizes, room)
+    return "\n".join([*opening, *first, *rest, *clusters, *end])
+
+
+def _fitting(
+    tables: Sequence[Sequence[str]], names: Sequence[int | None], room: int, what: str = "Groups of"
+) -> list[str]:
+    """As many tables as there is room for, at least one; the others are named."""
+    lines = [*tables[0], ""]
+    shown = 1
+    for table in tables[1:]:
+        last = shown + 1 == len(tables)
+        if len(lines) + len(table) + (1 if last else 3) > room:
+            break
+        lines += [*table, ""]
+        shown += 1
+    if shown < len(tables):
+        others = ", ".join(str(name) for name in names[shown:])
+        lines += [*paragraph(f"{what} {others}: --json or --out DIR.", "  "), ""]
+    return lines
 
 
 def _opening(result: Result) -> list[str]:
@@ -75,6 +103,7 @@ def _by_k(
     intervals: Sequence[str],
     n: int | None,
     scenario: Mapping[str, Any],
+    most: int,
 ) -> list[str]:
     kind = f"{n} per group" if n is not None else f"sizes {scenario['sizes']}"
     level = f"{100.0 * (1.0 - scenario['alpha']):.3g}%"
@@ -88,7 +117,7 @@ def _by_k(
         "        k  " + "  ".join(f"{names:>{width}}" for _ in heads),
     ]
     counts = list(dict.fromkeys(row["k"] for row in rows if row["cluster"] is None))
-    for k in _thinned(counts):
+    for k in _thinned(counts, most):
         cells = []
         for measure, show in (("success", chance), ("coverage", precise), ("type_i", precise)):
             found = [
@@ -119,18 +148,22 @@ def _estimators(
 
 
 def _required(document: Mapping[str, Any], estimator: str, intervals: Sequence[str]) -> list[str]:
+    """Intervals that need the same numbers of studies share a line."""
     rows = [row for row in document["required"] if row["estimator"] == estimator]
     targets = list(dict.fromkeys(row["target"] for row in rows))
     truths = list(dict.fromkeys(row["truth"] for row in rows))
     head = "  Studies needed".ljust(44) + "".join(f"{percent(t):>8}" for t in targets)
     lines = [f"{head}  ceiling"]
     for truth in truths:
+        alike: dict[str, list[str]] = {}
         for interval in intervals:
             own = {row["target"]: row for row in rows
                    if row["truth"] == truth and row["interval"] == interval}  # fmt: skip
             cells = "".join(f"{_count(own[t]):>8}" for t in targets)
-            name = f"{_NEEDED[truth]}, {interval}"
-            lines.append(f"    {name:<40}{cells}  {percent(own[targets[0]]['ceiling']):>7}")
+            cells += f"  {percent(own[targets[0]]['ceiling']):>7}"
+            alike.setdefault(cells, []).append(interval)
+        for cells, names in alike.items():
+            lines.append(f"    {f'{_NEEDED[truth]}, ' + '/'.join(names):<40}{cells}")
     return lines
 
 
@@ -140,17 +173,20 @@ def _count(row: Mapping[str, Any]) -> str:
     return str(row["k"])
 
 
-def _clusters(rows: Sequence[Mapping[str, Any]], intervals: Sequence[str]) -> list[str]:
+def _clusters(rows: Sequence[Mapping[str, Any]], brief: bool = False) -> list[str]:
+    """Coverage where comparisons depend; in brief without the halfway shares."""
     own = [row for row in rows if row["cluster"] is not None and row["measure"] == "coverage"]
     if not own:
         return []
     names = list(dict.fromkeys(row["interval"] for row in own))
     lines = [
-        f"  If comparisons depend: coverage, k {own[0]['k']}",
+        f"  If comparisons depend: coverage, k {own[0]['k']}, {_TRUTHS[own[0]['truth']]}",
         "    tau2 in common, controls              " + "".join(f"{name:>9}" for name in names),
     ]
     keys = dict.fromkeys((row["cluster"], row["share"], row["controls"]) for row in own)
     for cluster, share, controls in keys:
+        if brief and 0.0 < share < 1.0:
+            continue
         cells = [
             precise(value(own, "coverage", cluster=cluster, share=share, controls=controls,
                           interval=name))
@@ -228,7 +264,7 @@ def _updates_of(
     return lines
 
 
-def _thinned(values: Sequence[int], most: int = 10) -> list[int]:
+def _thinned(values: Sequence[int], most: int = MOST_ROWS) -> list[int]:
     """Not more than a page has room for, the ends among them; JSON has them all."""
     if len(values) <= most:
         return list(values)
@@ -240,40 +276,52 @@ def labs_page(result: Result) -> str:
     document = result.document()
     rows, scenario = document["performance"], document["scenario"]
     truths = list(dict.fromkeys(row["truth"] for row in rows))
-    estimator = scenario["estimator"].split(",")[0]
     intervals = scenario["interval"].split(",")[:2]
     lines = _opening(result)
     pairs = [(truths[0], i) for i in intervals] + [(t, intervals[0]) for t in truths[1:2]]
-    for total in scenario["animals"]:
-        lines += [
-            f"  {total} animals in all, {estimator}",
-            "   labs    per  animals" + f"{'shows the mean effect':>{10 * len(pairs)}}"
-            + f"{'mean effect zero':>{10 * len(intervals)}}",
-            "         group     used" + "".join(f"{i:>10}" for _, i in pairs)
-            + "".join(f"{i:>10}" for i in intervals),
-            " " * 24 + "".join(f"{_SHORT[t]:>10}" for t, _ in pairs).rstrip(),
-        ]  # fmt: skip
-        fair = [row for row in document["frontier"] if row["n"] == total // (2 * row["labs"])]
-        best = max(fair, key=lambda row: row["success"], default={"labs": None})["labs"]
-        for m in scenario["labs"]:
-            n = total // (2 * m)
-            own = {"labs": m, "n": n, "estimator": estimator}
-            if find(rows, "success", **own) is None:
-                lines.append(f"   {m:>4}  fewer than 2 animals per group")
-                continue
-            cells = [value(rows, "success", truth=t, interval=i, **own) for t, i in pairs]
-            false = [value(rows, "type_i", truth=truths[0], interval=i, **own) for i in intervals]
-            mark = ">" if best == m else " "
-            lines.append(
-                f" {mark} {m:>4}  {n:>5}  {2 * n * m:>7}"
-                + "".join(f"{chance(p):>10}" for p in cells)
-                + "".join(f"{precise(p):>10}" for p in false)
-            )
-        lines.append("")
-    lines += paragraph(
+    tables = [_of_total(document, total, pairs, intervals) for total in scenario["animals"]]
+    legend = paragraph(
         "> the best of the designs whose test is fair (type I error at most 1.2 alpha); those that "
         "no other beats with as few animals and laboratories: the figure and --json. as found: "
         "mean effect as calibrated; unsure: not knowing it.",
         "  ",
     )
-    return "\n".join([*lines, "", *_closing(document)])
+    end = [*legend, "", *_closing(document)]
+    room = MOST_LINES - len(lines) - len(end)
+    lines += _fitting(tables, scenario["animals"], room, "Totals of")
+    return "\n".join([*lines, *end])
+
+
+def _of_total(
+    document: Mapping[str, Any], total: int, pairs: Sequence[tuple[str, str]],
+    intervals: Sequence[str],
+) -> list[str]:  # fmt: skip
+    """So many animals in so many laboratories, one line for each number of these."""
+    rows, scenario = document["performance"], document["scenario"]
+    estimator = scenario["estimator"].split(",")[0]
+    truth = pairs[0][0]
+    lines = [
+        f"  {total} animals in all, {estimator}",
+        "   labs    per  animals" + f"{'shows the mean effect':>{10 * len(pairs)}}"
+        + f"{'mean effect zero':>{10 * len(intervals)}}",
+        "         group     used" + "".join(f"{i:>10}" for _, i in pairs)
+        + "".join(f"{i:>10}" for i in intervals),
+        " " * 24 + "".join(f"{_SHORT[t]:>10}" for t, _ in pairs).rstrip(),
+    ]  # fmt: skip
+    fair = [row for row in document["frontier"] if row["n"] == total // (2 * row["labs"])]
+    best = max(fair, key=lambda row: row["success"], default={"labs": None})["labs"]
+    for m in scenario["labs"]:
+        n = total // (2 * m)
+        own = {"labs": m, "n": n, "estimator": estimator}
+        if find(rows, "success", **own) is None:
+            lines.append(f"   {m:>4}  fewer than 2 animals per group")
+            continue
+        cells = [value(rows, "success", truth=t, interval=i, **own) for t, i in pairs]
+        false = [value(rows, "type_i", truth=truth, interval=i, **own) for i in intervals]
+        mark = ">" if best == m else " "
+        lines.append(
+            f" {mark} {m:>4}  {n:>5}  {2 * n * m:>7}"
+            + "".join(f"{chance(p):>10}" for p in cells)
+            + "".join(f"{precise(p):>10}" for p in false)
+        )
+    return lines

@@ -87,7 +87,11 @@ class Answers:
 
         exists = (truth.half_life > 0.0) & np.isfinite(truth.half_life)
         if question == "half-life":
-            return float(np.mean(exists))
+            # Of a benefit: not where the laboratory's effect is reversed.
+            with np.errstate(divide="ignore", invalid="ignore"):
+                score = np.where(truth.tau > 0.0, truth.delta0 / truth.tau,
+                                 np.sign(truth.delta0) * math.inf)  # fmt: skip
+            return float(np.mean(exists * ndtr(score)))
         if question == "shape":
             return 1.0 if truth.shape != "exponential" else self.design.arms.level
         gains, margin = self.gains(question, truth), self.design.margin(question)

@@ -51,13 +51,14 @@ class HalfLife(NamedTuple):
     """A fitted half-life.
 
     estimate: 0 or infinite at an end; lower, upper: of the profile interval, 0 and infinite where
-    it is unbounded; misfit: Q at the estimate.
+    it is unbounded; misfit: Q at the estimate; effect: A there, on the first day.
     """
 
     estimate: float
     lower: float
     upper: float
     misfit: float
+    effect: float
 
 
 def half_life_grid(times) -> tuple[np.ndarray, np.ndarray]:
@@ -202,12 +203,21 @@ def fit_half_life(times, difference, inverse, shrink, quantile, log_half_lives, 
             lower = bound
         else:
             upper = bound
+    fitted = curves[best]
+    if 0 < best < last:
+        _misfit(place, times, total, weighted, inverse, f)  # leaves the curve in f
+        fitted = f
+    top, bottom = 0.0, 0.0
+    for a in range(m):
+        top += fitted[a] * weighted[a]
+        for b in range(m):
+            bottom += fitted[a] * inverse[a, b] * fitted[b]
     estimate = math.exp(place)
     if best == 0:
         estimate = 0.0
     elif best == last:
         estimate = np.inf
-    return HalfLife(estimate, lower, upper, misfit)
+    return HalfLife(estimate, lower, upper, misfit, top / bottom)
 
 
 @kernel

@@ -230,7 +230,9 @@ def _answer(trial, critical, variance, half_life, difference, covariance, work, 
         trial.scan, scratch,
     )  # fmt: skip
     bounded = x.lower > 0.0 and x.upper < np.inf
-    out[3] += 1.0 if bounded and x.upper < trial.widest * x.lower else 0.0
+    # Of a benefit: a laboratory in which the effect is reversed does not answer the question.
+    short = bounded and x.upper < trial.widest * x.lower and x.effect > 0.0
+    out[3] += 1.0 if short else 0.0
     out[4] += 1.0 if x.lower <= half_life <= x.upper else 0.0
     out[5] += 0.0 if bounded else 1.0
     if 0.0 < x.estimate < np.inf and 0.0 < half_life < np.inf:

@@ -122,3 +122,9 @@ def test_ends():
     exact = fitted(times, 8.0 * curve(times, 7.0), 1e6 * inverse, 0.0, 3.84)
     assert exact.estimate == pytest.approx(7.0, rel=1e-7)
     assert exact.lower < 7.0 < exact.upper < 1.01 * exact.lower
+    assert exact.effect == pytest.approx(8.0, rel=1e-9)
+    assert flat.effect == pytest.approx(6.1 / 3.0)
+    assert gone.effect == 5.0
+    reversed_ = fitted(times, -8.0 * curve(times, 7.0), 1e6 * inverse, 0.0, 3.84)
+    assert reversed_[:3] == pytest.approx(exact[:3])
+    assert reversed_.effect == pytest.approx(-8.0, rel=1e-9)

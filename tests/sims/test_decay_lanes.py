@@ -180,7 +180,7 @@ def test_tallies_are_single_replicates_analysed_by_numpy(analysis, response):
             x = profile(np.array(DAYS), difference, np.linalg.inv(matrix), shrink, quantile, grid,
                         curves, np.zeros((3, GRID + 2)))  # fmt: skip
             bounded = x.lower > 0.0 and math.isfinite(x.upper)
-            expected["short"] += bounded and x.upper < 2.0 * x.lower
+            expected["short"] += bounded and x.upper < 2.0 * x.lower and x.effect > 0.0
             expected["covered"] += x.lower <= half_life <= x.upper
             expected["unbounded"] += not bounded
             expected["unfit"] += x.misfit > unfit

@@ -271,7 +271,7 @@ class Answers:
             return 1.96 * (own if len(truth.delta0) == 1 else max(own, errors[nearest]))
 
         for coarse in _COARSE:
-            run(sorted({max(n, least) for n in coarse}))
+            run(sorted({least, *(max(n, least) for n in coarse)}))
             if max(known.values()) >= min(0.999, goal + half()):
                 break
         if max(known.values()) < goal:

@@ -201,13 +201,13 @@ def _decay_contrast() -> Run:
     )  # fmt: skip
 
 
-def _decay_trial(question: str, dropout: float) -> Run:
+def _decay_trial(question: str, dropout: float, test: str = "contrast") -> Run:
     from planner.decay_designs import DecayDesign
     from sims.decay import curve
     from sims.lanes.decay import N_SUMS, Truths, new_memory, tally_fitted_trials, tally_trials
 
     sizes = np.array([[N, N]])
-    trial, criticals = DecayDesign(times=TIMES, dropout=dropout).trial(question, sizes)
+    trial, criticals = DecayDesign(times=TIMES, dropout=dropout, test=test).trial(question, sizes)
     half_life = np.array([10.0])
     curves = np.array(curve(TIMES, half_life, "exponential"), dtype=float, order="C")
     truths, out = Truths(MU, TAU, half_life, curves), np.zeros((1, N_SUMS))
@@ -245,7 +245,9 @@ def cases() -> list[Case]:
         Case("decay contrast", "first against last day", 3, 0, _decay_contrast),
         Case("decay half-life", "8 per group, 4 days", animals + 1, 1,
              lambda: _decay_trial("half-life", 0.0)),
-        Case("decay REML", "the same, 10% lost", animals + 1, 1,
-             lambda: _decay_trial("decay", 0.1)),
+        Case("decay losses", "the same, 10% lost", animals + 1, 1,
+             lambda: _decay_trial("half-life", 0.1)),
+        Case("decay REML", "the same, cs", animals + 1, 1,
+             lambda: _decay_trial("decay", 0.1, "reml")),
     ]  # fmt: skip
     return found

@@ -13,6 +13,7 @@ from planner.options import check_truth
 from planner.outer_draws import Found, group_measures, group_rows, run_groups
 from planner.questions import Truth
 from planner.selected_calibration import discounted
+from sims.names import INTERVALS
 
 if TYPE_CHECKING:
     from planner.published import Analysis
@@ -177,6 +178,7 @@ def update_replicates(
     from sims.lanes.draws import PICKED
     from sims.lanes.meta import replicate_updates
     from sims.lanes.pooling import HK, MU, N_RESULTS, OK, SE
+    from sims.pooling import interval_ses
     from sims.streams import scenario_key
     from sims.syntheses import make_studies
 
@@ -189,11 +191,8 @@ def update_replicates(
         np.uint64(seed), scenario_key("update"), 0, yi, vi, mu, tau, studies, design.codes[:1],
         truth, y, v, pooled,
     )  # fmt: skip
-    found = pooled[:, 0]
-    se = found[:, SE]
-    if design.intervals[0] != "wald":
-        floor = 1.0 if design.intervals[0] == "hk-wald" else 0.0
-        se = se * np.sqrt(np.maximum(found[:, HK], floor))
+    found, se = pooled[:, 0], np.empty(reps)
+    interval_ses(found[:, SE], found[:, HK], INTERVALS[design.intervals[0]], se)
     benefit = (found[:, MU] - design.critical(k)[0, 1] * se > 0.0) & (found[:, OK] > 0.0)
     return truth[:, PICKED].astype(np.int64), benefit.astype(float)
 

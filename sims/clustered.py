@@ -12,7 +12,7 @@ import numpy as np
 
 from sims.chi import draw_inverse_sd, inverse_sd_tables
 from sims.kernels import entry, kernel
-from sims.pooling import pool_studies
+from sims.pooling import interval_se, pool_studies
 from sims.robust import cr2
 from sims.streams import draw_normal, draw_uniform, open_stream, stream_key
 from sims.syntheses import draw_size, draw_synthesis, effect
@@ -138,13 +138,8 @@ def tally_clustered(
         pooled = pool_studies(yi, vi, estimator)
         robust_se, df = cr2(yi, vi, pooled.tau2, studies.cluster)
         for i in range(N_INTERVALS):
-            se = pooled.se
-            if i == 1:
-                se *= math.sqrt(pooled.hk)
-            elif i == 2:
-                se *= math.sqrt(max(1.0, pooled.hk))
             if i < 3:
-                half = critical[i] * se
+                half = critical[i] * interval_se(pooled.se, pooled.hk, i)
             else:
                 position = min(1.0 / max(df, 1.0), 1.0 - 2.0**-53) * quantiles.shape[1]
                 half = evaluate(quantiles, 0, position) * robust_se

@@ -70,13 +70,20 @@ def critical_value(alpha: float, df: float) -> float:
     return float(-ndtri(alpha / 2.0) if math.isinf(df) else -stdtrit(df, alpha / 2.0))
 
 
+def two_sided(stat: float, df: float) -> float:
+    """Two-sided p of a t statistic, or of a normal one if df is inf; NaN without df."""
+    if math.isinf(df):
+        return 2.0 * float(ndtr(-abs(stat)))
+    return 2.0 * float(stdtr(df, -abs(stat))) if df > 0.0 else math.nan
+
+
 def infer(estimate: float, se: float, df: float, alpha: float = 0.05) -> Inferred:
     """Interval at level 1 - alpha and two-sided test against 0, t with df or normal."""
     half = critical_value(alpha, df) * se
     with np.errstate(divide="ignore", invalid="ignore"):
         stat = float(np.divide(estimate, se))
-    tail = ndtr(-abs(stat)) if math.isinf(df) else stdtr(df, -abs(stat)) if df > 0.0 else math.nan
-    return Inferred(estimate, se, estimate - half, estimate + half, stat, df, 2.0 * float(tail))
+    ends = estimate - half, estimate + half
+    return Inferred(estimate, se, *ends, stat, df, two_sided(stat, df))
 
 
 def summarize(

@@ -95,6 +95,13 @@ def interval_se(se, hk, interval):
     return se * math.sqrt(max(1.0, hk))
 
 
+@entry
+def interval_ses(se, hk, interval, out):
+    """`interval_se` of many poolings: se, hk, out (m,)."""
+    for r in range(len(se)):
+        out[r] = interval_se(se[r], hk[r], interval)
+
+
 # Sums over studies -------------------------------------------------------------------------
 
 

@@ -7,9 +7,10 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import chdtri, erfc, ndtri, stdtr, stdtrit
+from scipy.special import chdtri
 
 from sims.corrections import T_BASED, correct_many
+from sims.inference import critical_value, infer, two_sided
 from sims.kernels import entry
 from sims.names import ESTIMATORS
 from sims.pooling import pool_studies
@@ -191,19 +192,14 @@ def corrections(
     yi, vi = np.ascontiguousarray(yi, dtype=float), np.ascontiguousarray(vi, dtype=float)
     k, code = len(yi), ESTIMATORS[estimator]
     chosen = side if side in SIDES else (filled_side(yi, vi, estimator) if k > 2 else "left")
-    z, t = float(-ndtri(alpha / 2.0)), math.nan
-    switch = math.inf
-    if k > 2:
-        t, switch = float(-stdtrit(k - 2.0, alpha / 2.0)), float(-stdtrit(k - 2.0, PET_SWITCH))
+    switch = math.inf if k < 3 else critical_value(2.0 * PET_SWITCH, k - 2.0)
     found: list[Correction] = []
     for name, number in CORRECTIONS.items():
         x = correct_one(yi, vi, number, code, SIDES[chosen], switch)
         df = k - 2.0 if name in T_BASED else math.inf
-        critical = t if name in T_BASED else z
-        pval = 2.0 * stdtr(df, -abs(x.stat)) if name in T_BASED else erfc(abs(x.stat) / 2**0.5)
-        ends = (x.estimate - critical * x.se, x.estimate + critical * x.se)
+        fitted = infer(x.estimate, x.se, df, alpha)
         row = Correction(
-            name, x.estimate, x.se, ends[0], ends[1], x.stat, df, float(pval), bool(x.ok),
+            name, *fitted[:4], x.stat, df, two_sided(x.stat, df), bool(x.ok),
             tau2=x.tau2, loglik=x.loglik,
         )  # fmt: skip
         if name.startswith("trimfill"):

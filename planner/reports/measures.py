@@ -64,6 +64,11 @@ NEW_LAB = {
     "given": "the laboratory",
 }  # fmt: skip
 
+INTERVAL_NAMES = {
+    "wald": "Wald", "hk": "Hartung-Knapp", "hk-wald": "Hartung-Knapp (never below Wald)",
+    "cr2": "cluster-robust",
+}  # fmt: skip
+
 
 def percent(p: float) -> str:
     """A chance in whole percent, never rounded to a certainty it is not."""

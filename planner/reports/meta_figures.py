@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from planner.reports.measures import INTERVAL_NAMES
 from planner.reports.style import COLOURS, DASHES, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from planner.results import Result
-
-INTERVAL_NAMES = {
-    "wald": "Wald",
-    "hk": "Hartung-Knapp",
-    "hk-wald": "Hartung-Knapp, never below Wald",
-}
 
 
 def _first(result: Result) -> tuple[str, str, list[str]]:

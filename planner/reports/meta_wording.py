@@ -5,13 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from planner.reports.measures import percent
+from planner.reports.measures import INTERVAL_NAMES, percent
 from planner.reports.wording import article
-
-INTERVALS = {
-    "wald": "Wald", "hk": "Hartung-Knapp", "hk-wald": "Hartung-Knapp (never below Wald)",
-    "cr2": "cluster-robust",
-}  # fmt: skip
 
 
 def find(
@@ -73,10 +68,10 @@ def meta_answer(facts: Mapping[str, Any]) -> str:
     for interval in design.intervals[:2]:
         names = {"k": k, "n": n, "truth": truth, "estimator": estimator, "interval": interval}
         start = (
-            f"A new review of {k} such studies, pooled by {estimator} with {INTERVALS[interval]} "
-            "intervals, finds a significant benefit with a chance of "
+            f"A new review of {k} such studies, pooled by {estimator} with "
+            f"{INTERVAL_NAMES[interval]} intervals, finds a significant benefit with a chance of "
             if interval == design.intervals[0]
-            else f"With {INTERVALS[interval]} intervals: "
+            else f"With {INTERVAL_NAMES[interval]} intervals: "
         )
         success = chance(value(rows, "success", **names))
         covers = precise(value(rows, "coverage", **names))
@@ -92,8 +87,8 @@ def meta_answer(facts: Mapping[str, Any]) -> str:
     lab = {"assurance": ", not knowing the average", "discounted": ", the literature discounted"}
     if row is not None:
         sentences.append(
-            f"For {percent(target)} with {INTERVALS[row['interval']]} intervals a review needs "
-            f"{row['k']} studies{lab.get(truth, '')}."
+            f"For {percent(target)} with {INTERVAL_NAMES[row['interval']]} intervals a review "
+            f"needs {row['k']} studies{lab.get(truth, '')}."
         )
     else:
         ceiling = facts["required"][0]["ceiling"]
@@ -151,7 +146,7 @@ def _clustered(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(
         "clusters",
         f"If comparisons of one {worst['cluster']} depend, the "
-        f"{INTERVALS[worst['interval']]} interval covers the true mean in as few as "
+        f"{INTERVAL_NAMES[worst['interval']]} interval covers the true mean in as few as "
         f"{precise(worst['value'])} of reviews. Plan with it: planner meta {name} "
         f"--cluster {worst['cluster']}",
     )]  # fmt: skip
@@ -222,8 +217,8 @@ def update_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
                         "other-interval",
                         f"Without any new study the published studies are a significant benefit "
                         f"in {percent(other)} of their possible sets under {estimator} with "
-                        f"{INTERVALS[interval]} intervals, in {percent(published)} under "
-                        f"{design.estimators[0]} with {INTERVALS[design.intervals[0]]}.",
+                        f"{INTERVAL_NAMES[interval]} intervals, in {percent(published)} under "
+                        f"{design.estimators[0]} with {INTERVAL_NAMES[design.intervals[0]]}.",
                     ))  # fmt: skip
                     break
             else:
@@ -272,7 +267,7 @@ def _conclusion(rows: Sequence[Mapping[str, Any]], n: int, estimator: str, inter
 def labs_answer(facts: Mapping[str, Any]) -> str:
     """The answer of `planner meta --labs`."""
     design, frontier, target = facts["design"], facts["frontier"], facts["targets"][0]
-    interval = INTERVALS[design.intervals[0]]
+    interval = INTERVAL_NAMES[design.intervals[0]]
     if not frontier:
         return (
             f"No design with a fair test: with {interval} intervals every one rejects a true null "
@@ -317,7 +312,7 @@ def labs_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
         worst = max(unfair, key=lambda row: row["value"])
         found.append((
             "type-i",
-            f"With {worst['labs']} laboratories {INTERVALS[worst['interval']]} intervals are "
+            f"With {worst['labs']} laboratories {INTERVAL_NAMES[worst['interval']]} intervals are "
             f"significant in {percent(worst['value'])} of studies with a mean effect of zero. Such "
             "designs are not on the frontier.",
         ))  # fmt: skip

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from planner.reports.bias_words import CORRECTION_NAMES
-from planner.reports.pool_words import INTERVAL_NAMES, number, p_words, unit
+from planner.reports.measures import INTERVAL_NAMES
+from planner.reports.pool_words import number, p_words, unit
 from planner.reports.text import fitted, paragraph
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ _TESTS = {
     "egger-se": "Egger on SE", "egger-n": "on 1/sqrt(n)", "egger-n-vi": "the same, weights 1/v",
     "begg": "Begg",
 }  # fmt: skip
+_HEADS = {**INTERVAL_NAMES, "hk-wald": "HK, never < Wald"}  # columns
 _LABEL, _PLOT = 22, 25  # columns of its parts
 
 
@@ -59,7 +61,7 @@ def _table(document: Mapping[str, Any]) -> list[str]:
     intervals = intervals[: 51 // width]
     level = f"{100.0 * (1.0 - document['scenario']['alpha']):.6g}% interval"
     lines = [f"  {'':6}{'average':>7}  {level}"]
-    heads = "".join(f"{INTERVAL_NAMES[name]:<{width}}" for name in intervals)
+    heads = "".join(f"{_HEADS[name]:<{width}}" for name in intervals)
     lines.append(f"  {'':6}{unit(document).strip() or 'effect':>7}  {heads}{'tau':>5}{'I2':>6}")
     for name in dict.fromkeys(row["estimator"] for row in rows):
         own = {row["interval"]: row for row in rows if row["estimator"] == name}

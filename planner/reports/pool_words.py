@@ -6,15 +6,13 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from planner.reports.measures import INTERVAL_NAMES
+
 if TYPE_CHECKING:
     from planner.study_table import StudyTable
 
 FEW_STUDIES = 10  # below it, tests for small-study effects have too little power
 LARGE_EFFECT = 3.0  # SDs; beyond it, standard errors are often read as SDs
-INTERVAL_NAMES = {
-    "wald": "Wald", "hk": "Hartung-Knapp", "hk-wald": "HK, at least Wald",
-    "cr2": "CR2 (clusters)",
-}  # fmt: skip
 
 POOL_WORDS = {
     "average": "pooled effect, studies weighted by 1 / (variance + tau2)",

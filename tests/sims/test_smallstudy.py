@@ -39,7 +39,8 @@ CASES = REFERENCE["cases"]
 DOCUMENTED = json.loads(
     (Path(__file__).parents[1] / "reference" / "documented.json").read_text(encoding="utf-8")
 )
-FEW = [CASES[i] for i in (0, 1, 3, 6, 12, 22, 31)]
+PACKAGED = [case for case in CASES if case["source"].startswith("dat.")]
+FEW = [*PACKAGED, CASES[12], CASES[22], CASES[31]]
 KINDS = {"L0": "trimfill", "R0": "trimfill-r0"}
 
 

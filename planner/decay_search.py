@@ -2,7 +2,8 @@
 
 All sets of the allowed days are screened by large-sample information, averaged over the
 half-life's distribution; the best few of each number of sessions are simulated on the same random
-numbers; what wins is simulated afresh, for its size and once more to confirm it.
+numbers; what wins is simulated afresh, for its size and once more to confirm it. A size is known to
+its simulation error only: two that lie within it are said not to be distinguishable.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -155,6 +156,33 @@ def _shape_sizes(
                         np.inf)  # fmt: skip
 
 
+class Sized(NamedTuple):
+    """n per group of a set of days, and its interval: None where it is exact, or has no end."""
+
+    n: int | None
+    low: int | None
+    high: int | None
+    times: tuple[float, ...] = ()
+
+
+def distinguishable(a: Sized, b: Sized) -> bool:
+    """Whether two required n differ by more than their simulation errors.
+
+    |a - b| > sqrt(ea^2 + eb^2), with e the side of the 95% interval that faces the other. A size
+    that does not exist differs from every one that does.
+    """
+    if a.n is None or b.n is None:
+        return (a.n is None) != (b.n is None)
+    less, more = (a, b) if a.n <= b.n else (b, a)
+    assert less.n is not None
+    assert more.n is not None
+    if less.low is not None and less.high is None:
+        return False  # the target is near what no size exceeds
+    up = 0 if less.high is None else less.high - less.n
+    down = 0 if more.low is None else more.n - more.low
+    return more.n - less.n > math.hypot(up, down)
+
+
 def required_n(
     answers: Answers, question: str, truth: Truths, goal: float
 ) -> tuple[int | None, int | None, int | None]:
@@ -169,26 +197,32 @@ def best_sets(
     design: DecayDesign, question: str, truth: Truths, sets: Sequence[tuple[float, ...]],
     goal: float, seed: int, jobs: int, simulated: int = SIMULATED, reps: int = SEARCH_REPS,
     progress: Callable[[str, int, int], None] | None = None,
-) -> dict[int, list[tuple[int, tuple[float, ...]]]]:  # fmt: skip
-    """The best sets of each number of sessions, as (n, days), ascending; ties by screened size."""
+) -> dict[int, list[Sized]]:  # fmt: skip
+    """The best sets of each number of sessions, ascending by n; ties by screened size.
+
+    Those of the least screened size are simulated, and every plain weekly schedule.
+    """
     rough = screened_sizes(design, question, truth, sets, goal)
     by_sessions: dict[int, list[tuple[float, tuple[float, ...]]]] = {}
     for size, times in zip(rough, sets, strict=True):
         by_sessions.setdefault(len(times), []).append((size, times))
-    found: dict[int, list[tuple[int, tuple[float, ...]]]] = {}
-    done, total = 0, sum(min(simulated, len(rows)) for rows in by_sessions.values())
+    found: dict[int, list[Sized]] = {}
+    total = sum(min(simulated, len(rows)) for rows in by_sessions.values())
+    done = 0
     for m, ranked in by_sessions.items():
         ranked.sort()
-        rows = []
-        for place, (_, times) in enumerate(ranked[:simulated]):
+        rows: list[tuple[int, int, Sized]] = []
+        for place, (_, times) in enumerate(ranked):
+            if place >= simulated and times != weekly_days(m):
+                continue
             own = Answers(replace(design, times=times), reps, seed, jobs)
-            n, _, _ = required_n(own, question, truth, goal)
+            n, low, high = required_n(own, question, truth, goal)
             if n is not None:
-                rows.append((n, place, times))
-            done += 1
+                rows.append((n, place, Sized(n, low, high, times)))
+            done = min(done + 1, total)
             if progress is not None:
                 progress("searching days", done, total)
-        found[m] = [(n, times) for n, _, times in sorted(rows)]
+        found[m] = [one for _, _, one in sorted(rows, key=lambda row: row[:2])]
     return found
 
 
@@ -199,6 +233,11 @@ def weekly(sessions: int, question: str, last: float) -> tuple[float, ...] | Non
     """
     if _LEAST[question] == 1 or 7.0 * (sessions - 1) > last:
         return None
+    return weekly_days(sessions)
+
+
+def weekly_days(sessions: int) -> tuple[float, ...]:
+    """Days 0, 7, 14, ..., as many as there are sessions."""
     return tuple(7.0 * i for i in range(sessions))
 
 
@@ -215,14 +254,7 @@ def search_result(
         search_warnings,
     )
 
-    if asked.plan_for in ("pooled", "discounted"):
-        raise InputError(
-            f"--plan-for {asked.plan_for} does not go with --optimize: days are searched over all "
-            "joint draws; accepted: assurance"
-        )
-    if asked.plan_for == "new-lab":  # the default of the command, not of the search
-        scenario = {**scenario, "plan_for": "assurance"}
-    question = "half-life" if len(asked.questions) > 1 else asked.questions[0]
+    question = asked.questions[0]
     goal = asked.targets[0]
     truths = truths_of(truth.taken)
     robust = robust_truth(truths)
@@ -234,20 +266,28 @@ def search_result(
     for m, ranked in sorted(best.items()):
         if not ranked:
             continue
-        row, rows = _final(design, question, truths, robust, ranked[0][1], goal, asked)
-        row["next_best"] = [{"times": list(times), "n": n} for n, times in ranked[1:4]]
+        row, rows = _final(design, question, truths, robust, ranked[0].times, goal, asked)
+        row["next_best"] = [
+            {"times": list(one.times), "n": one.n, "ci_lb": one.low, "ci_ub": one.high,
+             "distinguishable": distinguishable(ranked[0], one)} for one in ranked[1:4]
+        ]  # fmt: skip
         plain = weekly(m, question, max(DAYS if days is None else days))
         if plain is not None:
             answers = _fresh(design, plain, asked, 1)
-            row["weekly_n"] = required_n(answers, question, robust, goal)[0]
-            row["weekly_times"] = list(plain)
+            one = Sized(*required_n(answers, question, robust, goal), plain)
+            row |= {"weekly_n": one.n, "weekly_ci_lb": one.low, "weekly_ci_ub": one.high,
+                    "weekly_times": list(plain),
+                    "weekly_distinguishable": distinguishable(_sized(row), one)}  # fmt: skip
         frontier.append(row)
         performance += rows
     fewest: int | None = None
+    last: dict[str, Any] | None = None
     for row in frontier:
         row["on_frontier"] = row["n"] is not None and (fewest is None or row["animals"] < fewest)
         if row["on_frontier"]:
-            fewest = row["animals"]
+            # From the next best with fewer sessions, the last one on the frontier.
+            row["distinguishable"] = last is None or distinguishable(_sized(last), _sized(row))
+            fewest, last = row["animals"], row
     reached = [row for row in frontier if row["on_frontier"]]
     chosen = reached[-1] if reached else None
     required = [
@@ -272,6 +312,10 @@ def search_result(
     )  # fmt: skip
 
 
+def _sized(row: dict[str, Any]) -> Sized:
+    return Sized(row["n"], row["ci_lb"], row["ci_ub"])
+
+
 def _fresh(design: DecayDesign, times: tuple[float, ...], asked: Asked, later: int) -> Answers:
     """Answers on random numbers that the search has not seen."""
     seed = (asked.seed + 7919 * later) % 2**64
@@ -288,13 +332,14 @@ def _final(
     own = answers.design
     row: dict[str, Any] = {
         "sessions": len(times), "times": list(times), "n": n, "ci_lb": low, "ci_ub": high,
-        "animals": None if n is None else own.animals(n),
-        "ordered": None if n is None else own.ordered(n),
-        "measurements": None if n is None else own.animals(n) * (
+        "animals": None if n is None else own.animals(n, [question]),
+        "ordered": None if n is None else own.ordered(n, [question]),
+        "measurements": None if n is None else own.animals(n, [question]) * (
             1 if own.layout == "cohorts" else len(times)
         ),
         "ceiling": min(answers.ceiling(question, robust.shaped(s)) for s in shapes_of(question)),
-        "weekly_n": None, "weekly_times": None,
+        "weekly_n": None, "weekly_ci_lb": None, "weekly_ci_ub": None, "weekly_times": None,
+        "weekly_distinguishable": None, "distinguishable": None,
     }  # fmt: skip
     for name, one in truths.items():
         if name != robust.name:

@@ -180,8 +180,8 @@ def test_the_search_finds_what_an_exhaustive_one_does():
             for times in sets if len(times) == m
         }  # fmt: skip
         reached = {times: n for times, n in every.items() if n is not None}
-        assert best[m][0][0] == min(reached.values())
-        assert best[m][0][1] in [t for t, n in reached.items() if n == min(reached.values())]
+        assert best[m][0].n == min(reached.values())
+        assert best[m][0].times in [t for t, n in reached.items() if n == min(reached.values())]
 
 
 def test_the_best_design_is_confirmed_by_fresh_numbers():

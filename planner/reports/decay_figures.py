@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from planner.reports.style import COLOURS, DASHES, new_figure
+from planner.two_arm import LARGEST_RECOMMENDED
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 _NAMES = {
     "pooled": "average laboratory", "new-lab": "new laboratory",
     "assurance": "not knowing the average", "given": "truth given by hand",
+    "discounted": "literature discounted",
 }  # fmt: skip
 _SAYS = {"decay": "decay shown by day", "residual": "effect left on day", "gone": "gone on day",
          "half-life": "half-life", "shape": "shape"}  # fmt: skip
@@ -31,10 +33,10 @@ def curve_figure(result: Result) -> Figure:
     if varies:
         axes.fill_between(day, [row["lab_lb"] for row in rows], [row["lab_ub"] for row in rows],
                           color=COLOURS[5], alpha=0.25, linewidth=0,
-                          label="95% of laboratories")  # fmt: skip
+                          label="laboratories, average known")  # fmt: skip
     if opened:
-        for bound, label in (("open_lb", "average, not known: 95%"), ("open_ub", None)):
-            axes.plot(day, [row[bound] for row in rows], color=COLOURS[4], linewidth=1.0,
+        for bound, label in (("open_lb", "average laboratory, not known"), ("open_ub", None)):
+            axes.plot(day, [row[bound] for row in rows], color=COLOURS[6], linewidth=1.2,
                       linestyle=DASHES[3], label=label)  # fmt: skip
     axes.plot(day, [row["average"] for row in rows], color=COLOURS[0], linewidth=2.0,
               label="average laboratory")  # fmt: skip
@@ -43,11 +45,13 @@ def curve_figure(result: Result) -> Figure:
     axes.plot(day, [row["plateau"] for row in rows], color=COLOURS[2], linestyle=DASHES[2],
               linewidth=1.2, label="if 30% remains")  # fmt: skip
     axes.axhline(0.0, color="#666666", linewidth=0.8)
-    times = [float(text) for text in str(result.scenario["times"]).split(",")]
-    axes.plot(times, [0.0] * len(times), linestyle="none", marker="^", color="black",
-              markersize=6, label="measured", clip_on=False)  # fmt: skip
+    if not result.scenario["show_truth"]:  # the truth alone has no days of measurement
+        times = [float(text) for text in str(result.scenario["times"]).split(",")]
+        axes.plot(times, [0.0] * len(times), linestyle="none", marker="^", color="black",
+                  markersize=6, label="measured", clip_on=False)  # fmt: skip
     half_life = result.truth["half_life"]
-    axes.set_title(f"Half-life {half_life:.1f} days", fontsize=9, loc="left", color="#444444")
+    axes.set_title(f"Half-life {half_life:.1f} days. Bands: 95%.", fontsize=9, loc="left",
+                   color="#444444")  # fmt: skip
     axes.set(xlabel="days after the end of treatment", ylabel="effect (SDs)")
     axes.set_xlim(0.0, day[-1])
     axes.legend(fontsize=8, loc="upper right")
@@ -58,29 +62,45 @@ def day_figure(result: Result) -> Figure:
     """Required n against the day by which decay must show, or an effect must still show."""
     from matplotlib.ticker import ScalarFormatter
 
-    rows = [row for row in result.extra["by_day"] if row["n"] is not None]
+    planned = result.scenario["plan_for"] or "given"
+    rows = [row for row in result.extra["by_day"]
+            if row["n"] is not None and row["truth"] in ("pooled", planned)]  # fmt: skip
     figure: Figure
     figure, axes = new_figure()
     names = dict.fromkeys((row["question"], row["truth"]) for row in rows)
     questions = list(dict.fromkeys(question for question, _ in names))
+    truths = list(dict.fromkeys(truth for _, truth in names))
     for question, truth in names:
         own = [row for row in rows if (row["question"], row["truth"]) == (question, truth)]
-        i = questions.index(question)
-        dash = DASHES[0] if truth in ("pooled", "given") else DASHES[1]
+        i, j = questions.index(question), truths.index(truth)
         axes.plot([row["day"] for row in own], [row["n"] for row in own], color=COLOURS[i],
-                  linestyle=dash, marker="o", markersize=3.5,
+                  linestyle=DASHES[j], marker="os^v"[i], markersize=4,
                   label=f"{_SAYS[question]}, {_NAMES[truth]}")  # fmt: skip
+    asked = float(str(result.scenario["times"]).split(",")[-1])
+    for row in rows:
+        if row["truth"] == planned and row["day"] == asked:
+            axes.plot(asked, row["n"], "o", markersize=11, markerfacecolor="none", color="black")
+            axes.annotate(f"{row['n']}", (asked, row["n"]), xytext=(8, -3), fontsize=9,
+                          textcoords="offset points", zorder=5,
+                          bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5,
+                                "alpha": 0.8})  # fmt: skip
+    axes.axvline(asked, color="black", linewidth=0.8)
+    axes.annotate(f"day {asked:g}: n as planned", (asked, 1.0), xycoords=("data", "axes fraction"),
+                  xytext=(0, 3), textcoords="offset points", fontsize=8, ha="center")  # fmt: skip
     axes.set_yscale("log")
     axes.set_ylim(1.8, 1000)
     axes.set_yticks([2, 5, 10, 20, 50, 100, 200, 500, 1000])
     axes.yaxis.set_major_formatter(ScalarFormatter())
     axes.minorticks_off()
-    axes.axhline(50, color="#666666", linewidth=0.8, linestyle=(0, (2, 3)))
+    axes.axhline(LARGEST_RECOMMENDED, color="#666666", linewidth=0.8, linestyle=(0, (2, 3)))
+    _beside(axes, LARGEST_RECOMMENDED, f"{LARGEST_RECOMMENDED}: beyond,\nnot sensible")
     goal = result.scenario["target"][0]
     axes.set(xlabel="day after the end of treatment",
              ylabel=f"animals per group for a {goal:.0%} chance")  # fmt: skip
     if names:
-        axes.legend(fontsize=8, loc="upper center", ncols=1)
+        # Below the axes: curves go everywhere above.
+        figure.legend(*axes.get_legend_handles_labels(), fontsize=8, loc="outside lower center",
+                      ncols=2)  # fmt: skip
     return figure
 
 
@@ -90,29 +110,45 @@ def sizes_figure(result: Result) -> Figure:
 
     rows = [row for row in result.performance if row["measure"] == "success" and row["n"] <= 60]
     names = list(dict.fromkeys((row["question"], row["shape"]) for row in rows))
-    truths = [name for name in ("pooled", "new-lab", "given")
+    planned = result.scenario["plan_for"] or "given"
+    truths = [name for name in dict.fromkeys(("pooled", planned))
               if any(row["truth"] == name for row in rows)]  # fmt: skip
     figure: Figure
     figure, axes = new_figure()
     for i, (question, shape) in enumerate(names):
-        for truth in truths:
+        for j, truth in enumerate(truths):
             own = [row for row in rows if row["truth"] == truth
                    and (row["question"], row["shape"]) == (question, shape)]  # fmt: skip
             label = _SAYS[question] if question != "shape" else f"{shape} shape told apart"
             label = label.replace(" by day", "").replace(" on day", "")
-            dash = DASHES[0] if truth in ("pooled", "given") else DASHES[1]
-            axes.plot([row["n"] for row in own], [_best(row) for row in own],
-                      color=COLOURS[i % 7], linestyle=dash,
-                      label=f"{label}, {_NAMES[truth]}")  # fmt: skip
+            dash = DASHES[j]
+            look = {"color": COLOURS[i % 7], "linestyle": dash}
+            axes.plot([row["n"] for row in own], [_best(row) for row in own], **look)
+            axes.plot([], [], marker="os^vDP"[i], markersize=4, label=f"{label}, {_NAMES[truth]}",
+                      **look)  # fmt: skip
             axes.errorbar([row["n"] for row in own], [row["value"] for row in own],
-                          yerr=[1.96 * row["mcse"] for row in own], fmt="o", markersize=3,
+                          yerr=[1.96 * row["mcse"] for row in own], fmt="os^vDP"[i], markersize=4,
                           color=COLOURS[i % 7], linewidth=1)  # fmt: skip
     for target in result.scenario["target"]:
         axes.axhline(target, color="#666666", linewidth=0.8, linestyle=(0, (2, 3)))
+        _beside(axes, target, f"{target:.0%} wanted")
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+    if result.recommended is not None:
+        axes.axvline(result.recommended, color="black", linewidth=0.8)
+        axes.annotate(f"plan: {result.recommended} per group", (result.recommended, 0.02),
+                      xytext=(4, 0), textcoords="offset points", fontsize=9)  # fmt: skip
     axes.set(ylim=(0, 1.02), xlabel="animals per group", ylabel="chance of an answer")
-    axes.legend(fontsize=8, loc="lower right", frameon=True, framealpha=0.9)
+    axes.set_title("Lines: exact where it is known. Points: simulated, with 95% simulation error.",
+                   fontsize=9, loc="left", color="#444444")  # fmt: skip
+    figure.legend(*axes.get_legend_handles_labels(), fontsize=8, loc="outside lower center",
+                  ncols=2)  # fmt: skip
     return figure
+
+
+def _beside(axes: Any, y: float, text: str) -> None:
+    """Words at the right end of a dotted line, outside the curves."""
+    axes.annotate(text, (1.0, y), xycoords=("axes fraction", "data"), xytext=(4, 0), fontsize=8,
+                  textcoords="offset points", va="center", color="#444444")  # fmt: skip
 
 
 def _best(row: Mapping[str, Any]) -> float:
@@ -129,10 +165,12 @@ def half_life_figure(result: Result) -> Figure:
     figure: Figure
     figure, axes = new_figure(width=5.5, height=4.2)
     axes.scatter([d for d, _ in pairs], [t for _, t in pairs], s=4, color=COLOURS[0], alpha=0.25,
-                 linewidth=0, rasterized=True, label="joint draws")  # fmt: skip
+                 linewidth=0, rasterized=True,
+                 label=f"joint draws, {result.truth['reading']}")  # fmt: skip
     for i, row in enumerate(result.truth["readings"] or [result.truth]):
-        axes.plot(row["delta0"], row["half_life"], "P", color=COLOURS[i + 1], markersize=9,
-                  label=f"{row['reading']}: {row['half_life']:.1f} d")  # fmt: skip
+        axes.plot(row["delta0"], row["half_life"], "Ps^Dv"[i % 5], color=COLOURS[1 + i % 3],
+                  markersize=9, markeredgecolor="black", linestyle="none",
+                  label=f"matched truth, {row['reading']}: {row['half_life']:.1f} d")  # fmt: skip
     axes.set_yscale("log")
     axes.set_ylim(1.0, 100.0)
     axes.set_yticks([1, 2, 5, 10, 20, 50, 100], ["1", "2", "5", "10", "20", "50", "100"])

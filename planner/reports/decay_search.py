@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from planner.reports.decay_words import confounded, days_words, does, source_words
 from planner.reports.measures import NEW_LAB, percent
-from planner.reports.style import COLOURS, new_figure
+from planner.reports.style import COLOURS, DASHES, new_figure
 from planner.reports.terminal import repeat
 from planner.reports.text import paragraph
 
@@ -42,23 +42,51 @@ def search_answer(facts: Mapping[str, Any]) -> str:
         f"({chosen['animals']} animals): {lab} then has a chance of "
         f"{percent(chosen['confirmed'])} (simulated afresh) to {what}."
     ]
+    sentences.append(_with_error(chosen))
     fewer = [row for row in facts["frontier"] if row["on_frontier"] and row is not chosen]
     if fewer:
         row = fewer[-1]
+        same = "" if chosen["distinguishable"] else ", which the simulation cannot tell apart"
         sentences.append(
-            f"With {row['sessions']} sessions ({days_words(row['times'])}) it takes {row['n']} "
-            "per group."
+            f"With {row['sessions']} sessions ({days_words(row['times'])}) it takes "
+            f"{size_words(row['n'], row['ci_lb'], row['ci_ub'])}{same}."
         )
-    if chosen["weekly_n"] is not None:
-        lost = chosen["weekly_n"] - chosen["n"]
-        plain = days_words(chosen["weekly_times"])
-        sentences.append(
-            f"A plain weekly schedule ({plain}) takes {chosen['weekly_n']}: "
-            + (f"{lost} more per group." if lost > 0 else "no more.")
-        )
-    elif chosen["weekly_times"]:
-        sentences.append("A plain weekly schedule of as many sessions does not get there at all.")
-    return " ".join(sentences)
+    sentences.append(_weekly_words(chosen))
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def size_words(n: int | None, low: int | None, high: int | None) -> str:
+    """A required n with its simulation error: "30 per group [28, 32]"."""
+    if n is None:
+        return "more than any number per group"
+    return f"{n} per group" + ("" if low is None else f" [{low}, {'?' if high is None else high}]")
+
+
+def _with_error(row: Mapping[str, Any]) -> str:
+    close = [one for one in row["next_best"] if not one["distinguishable"]]
+    error = ""
+    if row["ci_lb"] is not None:
+        error = f"Simulation error of n: {row['ci_lb']} to {row['ci_ub'] or 'more'}. "
+    if not close:
+        return error.strip()
+    days = " or ".join(",".join(f"{day:g}" for day in one["times"]) for one in close[:2])
+    return f"{error}Days {days} are not distinguishable from these."
+
+
+def _weekly_words(row: Mapping[str, Any]) -> str:
+    if row["weekly_times"] is None:
+        return ""
+    if row["weekly_times"] == row["times"]:
+        return "That is the plain weekly schedule."
+    plain = days_words(row["weekly_times"])
+    if row["weekly_n"] is None:
+        return f"A plain weekly schedule ({plain}) does not get there at all."
+    size = size_words(row["weekly_n"], row["weekly_ci_lb"], row["weekly_ci_ub"])
+    text = f"A plain weekly schedule ({plain}) takes {size}: "
+    if not row["weekly_distinguishable"]:
+        return text + "not distinguishable from the best days."
+    lost = row["weekly_n"] - row["n"]
+    return text + (f"{lost} more per group." if lost > 0 else f"{-lost} fewer per group: take it.")
 
 
 def search_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -80,7 +108,7 @@ def search_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
         found.append((
             "robust",
             "Sets of days are compared over all half-lives and effects that the articles leave "
-            "open; columns beside it say what single truths need.",
+            "open; the columns new lab and average say what single truths need.",
         ))  # fmt: skip
     design = facts["design"]
     if design.covariance == "cs" and design.layout == "repeated":
@@ -97,39 +125,56 @@ def search_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
 def search_page(result: Result) -> str:
     """The page of --optimize."""
     document = result.document()
+    from planner.reports.decay import warning_lines
+
     lines = [*paragraph(str(result.extra["headline"])), ""]
     lines += [*paragraph(result.answer, "ANSWER  "), ""]
     rows = document["frontier"]
     others = [name for name in ("n_new_lab", "n_pooled") if rows and name in rows[0]]
+    width = max([13, *(len(_days(row["times"])) for row in rows)])
+    others = others[: 2 if width <= 15 else 1 if width <= 22 else 0]  # a line has 80 columns
     heads = {"n_new_lab": "new lab", "n_pooled": "average"}
     head = "".join(f"{heads[name]:>8}" for name in others)
-    lines.append(f"  ses.  {'days':<18}  n [95%]      animals afresh{head} weekly")
+    lines.append(f" ses. {'days':<{width}} {'n [95%]':<13}animals afresh{head}  weekly")
     for row in rows:
-        days = ",".join(f"{day:g}" for day in row["times"])
-        mark = "*" if row["on_frontier"] else " "
-        interval = "" if row["ci_lb"] is None else f" [{row['ci_lb']}, {row['ci_ub'] or '?'}]"
-        size = "never" if row["n"] is None else f"{row['n']}{interval}"
+        mark = ("*" if row["distinguishable"] else "~") if row["on_frontier"] else " "
         again = "" if row["confirmed"] is None else percent(row["confirmed"])
         cells = "".join(f"{row[name] or 'never':>8}" for name in others)
-        plain = row["weekly_n"] if row["weekly_n"] is not None else "never"
-        plain = "" if row["weekly_times"] is None else plain
-        line = f"{mark} {row['sessions']:>4}  {days:<18}  {size:<12}{row['animals'] or '':>8}"
-        lines.append(f"{line}{again:>7}{cells}{plain:>7}".rstrip())
-    lines.append("  * fewest animals for so few sessions (ses.); n per group; weekly: 0, 7, ...")
-    close = [row for row in rows if row["next_best"]]
+        plain = ""
+        if row["weekly_times"] is not None:
+            plain = _interval(row["weekly_n"], row["weekly_ci_lb"], row["weekly_ci_ub"])
+        size = _interval(row["n"], row["ci_lb"], row["ci_ub"])
+        line = f"{mark}{row['sessions']:>3}  {_days(row['times']):<{width}} {size:<13}"
+        lines.append(f"{line}{row['animals'] or '':>7}{again:>7}{cells}  {plain}".rstrip())
+    lines += paragraph(
+        "* fewest animals for so few sessions (ses.); ~ the same, but not distinguishable from "
+        "the marked line above it; n per group, in brackets its 95% simulation error; weekly: n of "
+        "days 0, 7, ...",
+        "  ",
+    )
+    close = [
+        f"{_days(one['times'])} ({_interval(one['n'], one['ci_lb'], one['ci_ub'])}"
+        f"{'' if one['distinguishable'] else ' ~'})"
+        for row in rows for one in row["next_best"][:2]
+    ]  # fmt: skip
     if close:
-        texts = []
-        for row in close:
-            best = row["next_best"][0]
-            texts.append(f"{', '.join(f'{day:g}' for day in best['times'])} ({best['n']})")
-        lines += ["", *paragraph("Next best days (n in the search): " + "; ".join(texts) + ".",
-                                 "  ")]  # fmt: skip
+        text = (
+            "Next best days (n in the search, on fewer replicates; ~ not distinguishable from the "
+            f"best): {'; '.join(close)}."
+        )
+        lines += ["", *paragraph(text, "  ")]
     lines.append("")
-    if document["warnings"]:
-        lines.append("BEFORE YOU USE THIS")
-        for warning in document["warnings"]:
-            lines += paragraph(warning["text"], "! ")
-    return "\n".join([*lines, *repeat(document)])
+    return "\n".join([*lines, *warning_lines(document), *repeat(document)])
+
+
+def _days(times: Sequence[float]) -> str:
+    return ",".join(f"{day:g}" for day in times)
+
+
+def _interval(n: int | None, low: int | None, high: int | None) -> str:
+    if n is None:
+        return "never"
+    return str(n) if low is None else f"{n} [{low}, {'?' if high is None else high}]"
 
 
 def frontier_figure(result: Result) -> Figure:
@@ -137,31 +182,45 @@ def frontier_figure(result: Result) -> Figure:
     rows = [row for row in result.extra["frontier"] if row["n"] is not None]
     figure: Figure
     figure, axes = new_figure()
-    if rows:
-        per_n = rows[0]["animals"] / rows[0]["n"]
-        sessions = [row["sessions"] for row in rows]
-        errors = [
-            [max(0.0, row["animals"] - per_n * (row["ci_lb"] or row["n"])) for row in rows],
-            [max(0.0, per_n * (row["ci_ub"] or row["n"]) - row["animals"]) for row in rows],
-        ]
-        axes.errorbar(sessions, [row["animals"] for row in rows], yerr=errors, fmt="o-",
-                      color=COLOURS[0], markersize=6, linewidth=1.4,
-                      label="best days, with 95% simulation error")  # fmt: skip
-        plain = [(row["sessions"], per_n * row["weekly_n"]) for row in rows
-                 if row["weekly_n"] is not None]  # fmt: skip
-        if plain:
-            axes.plot([x for x, _ in plain], [y for _, y in plain], "s--", color=COLOURS[1],
-                      markersize=5, linewidth=1.2, label="weekly: 0, 7, 14, ...")  # fmt: skip
-        for row in rows:
-            text = ", ".join(f"{day:g}" for day in row["times"])
-            axes.annotate(f"days {text}", (row["sessions"], row["animals"]), xytext=(6, -14),
-                          textcoords="offset points", fontsize=8)  # fmt: skip
-        top = max([row["animals"] for row in rows] + [y for _, y in plain])
-        axes.set_ylim(0.0, 1.15 * top)
-        axes.set_xticks(sorted(set(sessions)))
-        axes.set_xlim(min(sessions) - 0.4, max(sessions) + 1.0)
-        axes.legend(fontsize=8, loc="upper right")
     goal = result.scenario["target"][0]
     axes.set(xlabel="sessions (days with a measurement)",
              ylabel=f"animals in all for a {goal:.0%} chance")  # fmt: skip
+    if not rows:
+        axes.set_title("No set of days gets there.", fontsize=9, loc="left", color="#444444")
+        return figure
+    per_n = rows[0]["animals"] / rows[0]["n"]
+    plain = [row for row in rows if row["weekly_n"] is not None]
+    # Side by side, so that neither hides the other's error.
+    if plain:
+        _errorbars(axes, [row["sessions"] + 0.06 for row in plain], plain, "weekly_", per_n,
+                   fmt="s", linestyle=DASHES[1], color=COLOURS[1],
+                   label="weekly: days 0, 7, 14, ...")  # fmt: skip
+    _errorbars(axes, [row["sessions"] - 0.06 for row in rows], rows, "", per_n, fmt="o",
+               linestyle=DASHES[0], color=COLOURS[0],
+               label="best days (written below)")  # fmt: skip
+    top = max(per_n * (row[f"{kind}ci_ub"] or row[f"{kind}n"] or 0)
+              for row in rows for kind in ("", "weekly_"))  # fmt: skip
+    for i, row in enumerate(rows):
+        low = per_n * (row["ci_lb"] or row["n"])
+        axes.annotate(", ".join(f"{day:g}" for day in row["times"]), (row["sessions"], low),
+                      xytext=(0, -8 - 13 * (i % 2)), textcoords="offset points", fontsize=8,
+                      va="top", ha="center")  # fmt: skip
+    axes.set_ylim(0.0, 1.12 * top)
+    axes.set_xticks(sorted({row["sessions"] for row in rows}))
+    axes.set_xlim(rows[0]["sessions"] - 0.5, rows[-1]["sessions"] + 0.5)
+    axes.set_title("Bars: 95% simulation error of n.",
+                   fontsize=9, loc="left", color="#444444")  # fmt: skip
+    axes.legend(fontsize=8, loc="upper right")
     return figure
+
+
+def _errorbars(
+    axes: Any, x: Sequence[float], rows: Sequence[Mapping[str, Any]], kind: str, per_n: float,
+    **look: Any,
+) -> None:  # fmt: skip
+    """Animals with the simulation error of n."""
+    n = [row[f"{kind}n"] for row in rows]
+    low = [per_n * (m - (row[f"{kind}ci_lb"] or m)) for m, row in zip(n, rows, strict=True)]
+    high = [per_n * ((row[f"{kind}ci_ub"] or m) - m) for m, row in zip(n, rows, strict=True)]
+    axes.errorbar(x, [per_n * m for m in n], yerr=[low, high], markersize=5, linewidth=1.3,
+                  capsize=3, **look)  # fmt: skip

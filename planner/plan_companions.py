@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from planner.calibration import Calibration
+    from planner.plan_designs import Sizes
     from planner.published import Analysis
     from planner.results import Result
 
@@ -70,6 +71,8 @@ def decay_result(
     asked : file and readings of the evidence
     options : of `planner.decay`, as the plan has them
     """
+    from inspect import signature
+
     from planner.decay_plans import decay
     from planner.decay_truth import AFTER, DURING
     from planner.published import catalogue_review
@@ -83,10 +86,39 @@ def decay_result(
         return None
     if after not in own or during not in own:
         return None
+    days = signature(decay).parameters["times"].default
     return decay(
-        after, question=DECAY_QUESTIONS, reading=list(asked["reading"]) or "text",
+        # Both questions are answered by the first and the last day: no animal is tested for less.
+        after, question=DECAY_QUESTIONS, times=(days[0], days[-1]),
+        reading=list(asked["reading"]) or "text",
         reps=DECAY_REPS, progress=progress, **options,
     )  # fmt: skip
+
+
+def more_days(result: Result | None, sizes: Sizes) -> dict[str, Any] | None:
+    """The design that tests the same animals on a second day, and the question that decides it.
+
+    None where nothing decays, or no size is recommended for it.
+    """
+    if result is None or result.recommended is None:
+        return None
+    n, chosen = result.recommended, next(r for r in result.required_rows if r["recommended"])
+    question = chosen["question"]
+    success = {
+        row["truth"]: row for row in result.performance
+        if (row["measure"], row["question"], row["n"]) == ("success", question, n)
+    }  # fmt: skip
+    own = success[sizes.plan_for]
+    days = [float(day) for day in str(result.scenario["times"]).split(",")]
+    return {
+        "n": n, **sizes.animals(n), "days": days, "sessions": len(days), "question": question,
+        "last": days[-1],
+        "by_truth": {
+            name: row["value"] if row["exact"] is None else row["exact"]
+            for name, row in success.items()
+        },
+        "simulated": own["value"], "mcse": own["mcse"], "n_sim": own["n_sim"],
+    }  # fmt: skip
 
 
 def program_parts(
@@ -136,6 +168,6 @@ def decay_parts(result: Result | None) -> dict[str, Any] | None:
                             for question in DECAY_QUESTIONS}}
             for day in days
         ],
-        "changes": [{name: row[name] for name in ("what", "value", "n")}
+        "changes": [{name: row[name] for name in ("what", "value", "n", "asked")}
                     for row in changes if row["what"] != "reading"],
     }  # fmt: skip

@@ -50,19 +50,26 @@ class Sizes:
         treated, control = self.design.bought(n)
         return self.design.treated * ceil(treated / self.cage) + ceil(control / self.cage)
 
-    def row(self, n: int) -> dict[str, Any]:
-        """Everything about one size."""
-        design, plan_for = self.design, self.plan_for
+    def animals(self, n: int) -> dict[str, Any]:
+        """Groups, animals and cages of one size."""
+        design = self.design
         n1, n2 = design.groups(n)
         animals, ordered = design.animals(n), design.ordered(n)
         treated, control = design.bought(n)
+        return {
+            "n1": n1, "n2": n2, "groups": design.treated + 1, "animals": animals,
+            "ordered": ordered, "treated": treated, "control": control,
+            "spare": ordered - animals, "cages": self.cages(n),
+        }  # fmt: skip
+
+    def row(self, n: int) -> dict[str, Any]:
+        """Everything about one size, of animals that are tested once."""
+        plan_for = self.plan_for
         simulated = self.rows["success", plan_for, n]
         success, power = self.sure("success", plan_for, n), self.sure("power", plan_for, n)
         width = self.sure("ci_width", plan_for, n)
         return {
-            "n": n, "n1": n1, "n2": n2, "groups": design.treated + 1, "animals": animals,
-            "ordered": ordered, "treated": treated, "control": control,
-            "spare": ordered - animals, "cages": self.cages(n),
+            "n": n, **self.animals(n), "sessions": 1,
             "success": success, "simulated": simulated["value"], "mcse": simulated["mcse"],
             "n_sim": simulated["n_sim"],
             "by_truth": {truth: self.best("success", truth, n) for truth in self.truths},

@@ -173,12 +173,13 @@ def _result(
         bias_rows,
         decay_parts,
         decay_result,
+        more_days,
         program_parts,
     )
     from planner.reports.plan_commands import commands
     from planner.reports.plan_figures import FIGURES
     from planner.reports.plan_reporting import ademp, arrive
-    from planner.reports.plan_words import form, paragraphs, plan_answer
+    from planner.reports.plan_words import form, no_when, paragraphs, plan_answer
 
     analysis, calibration, base = parts.analysis, parts.calibration, parts.base
     bias = bias_result(analysis, calibration, varied.seed, varied.jobs, progress)
@@ -202,7 +203,8 @@ def _result(
         "title": analysis.title.rstrip("."), "review": analysis.review,
         "citation": analysis.citation, "analysis": analysis.name,
         "paragraphs": paragraphs(parts), "form": form(parts), "fills": FILLS,
-        "designs": list(parts.designs), "when": decay_parts(decay),
+        "designs": list(parts.designs), "more_days": more_days(decay, sizes),
+        "when": decay_parts(decay), "no_when": None if decay is not None else no_when(analysis),
         "instead": _instead(parts, varied), "neighbours": list(parts.neighbours),
         "curve": curve(sizes), "planned_n": varied.n, "planned": bool(parts.designs),
         "sensitivity": list(parts.sensitivity), "tornado": tornado(parts.sensitivity),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from planner.cli import main
 from planner.plan_designs import required_n
 from planner.plans import Plan
 from planner.reports.places import FORMATS
+from tests.plan_numbers import at, read
 
 REPS = 2000
 ANALYSES = ("single-late", "chronic-during", "chronic-after")
@@ -41,57 +41,6 @@ def plans() -> dict[str, Plan]:
 @pytest.fixture(scope="module")
 def after(plans: dict[str, Plan]) -> Plan:
     return plans["chronic-after"]
-
-
-class Numbers(HTMLParser):
-    """Numbers of a page with where they come from, and the text outside of any number."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.numbers: list[tuple[str, str, str, str]] = []
-        self.texts: list[tuple[str, str]] = []
-        self.rest: list[str] = []
-        self.stack: list[tuple[str, dict[str, str]]] = []
-
-    def handle_starttag(self, tag: str, attrs: Any) -> None:
-        if tag not in ("meta", "input", "br", "link", "use", "path", "rect", "line"):
-            self.stack.append((tag, dict(attrs)))
-        given = dict(attrs)
-        if tag == "data":
-            self.numbers.append((given["data-path"], given["value"], given["data-format"], ""))
-        if "data-text" in given:
-            self.texts.append((given["data-text"], ""))
-
-    def handle_endtag(self, tag: str) -> None:
-        while self.stack and any(name == tag for name, _ in self.stack):
-            name, _ = self.stack.pop()
-            if name == tag:
-                break
-
-    def handle_data(self, data: str) -> None:
-        tags = {name for name, _ in self.stack}
-        glossary = any(given.get("class") == "words" for _, given in self.stack)
-        if glossary or tags & {"svg", "script", "style", "title"}:
-            return
-        if "data" in tags:
-            self.numbers[-1] = (*self.numbers[-1][:3], self.numbers[-1][3] + data)
-        elif any("data-text" in given for _, given in self.stack):
-            self.texts[-1] = (self.texts[-1][0], self.texts[-1][1] + data)
-        else:
-            self.rest.append(data)
-
-
-def read(page: str) -> Numbers:
-    parser = Numbers()
-    parser.feed(page)
-    return parser
-
-
-def at(document: Any, path: str) -> Any:
-    """What stands at a path such as /designs/0/n."""
-    for key in path.split("/")[1:]:
-        document = document[int(key)] if isinstance(document, list) else document[key]
-    return document
 
 
 @pytest.mark.parametrize("name", ANALYSES)
@@ -143,6 +92,64 @@ def test_numbers_equal_those_of_the_commands_beside_it(
         assert row["error"]["value"] == rows["bias", row["weight"], None, "none"]
         for name, cell in row["detectors"].items():
             assert cell["value"] == rows["rejection", row["weight"], name, None]
+
+
+def test_when_to_test_equals_the_command_beside_it(
+    after: Plan, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every number of the section, and of the design with a second day, is one of its JSON."""
+    document = json.loads(after.json())
+    line = next(row["line"] for row in document["commands"] if row["gives"] == "when to test")
+    assert main([*line.split()[1:], "--json"]) == 0
+    decayed = json.loads(capsys.readouterr().out)
+    when, more = document["when"], document["more_days"]
+    assert when["answer"] == decayed["answer"]
+    assert when["times"] == decayed["scenario"]["times"] == "0,24"
+    assert when["target"] == decayed["scenario"]["target"][0]
+    assert when["I2_published"] == decayed["truth"]["I2_published"]
+    own: dict[str, list[Any]] = {row["what"]: [] for row in decayed["sensitivity"]}
+    for row in decayed["sensitivity"]:
+        if row["n"] is not None:
+            own[row["what"]].append((row["value"], row["n"], row["asked"]))
+    sizes = {value: n for value, n, _ in own.pop("reading")}
+    assert len(when["readings"]) == 3
+    for row, other in zip(when["readings"], decayed["truth"]["readings"], strict=True):
+        assert row.pop("n") == sizes.get(other["reading"])
+        assert row == {name: other[name] for name in row}
+    assert [(row["what"], row["value"], row["n"], row["asked"]) for row in when["changes"]] == [
+        (what, *values) for what, rows in own.items() for values in rows
+    ]
+    by_day = {(row["day"], row["question"], row["truth"]): row["n"] for row in decayed["by_day"]}
+    shown = {
+        (row["day"], question, truth): n
+        for row in when["by_day"]
+        for question in ("decay", "residual")
+        for truth, n in row[question].items()
+    }
+    assert shown == by_day
+    assert len(shown) > 30
+    chosen = next(row for row in decayed["required"] if row["recommended"])
+    for name in ("n", "animals", "ordered", "question"):
+        assert more[name] == chosen[name]
+    assert (more["days"], more["sessions"]) == ([0.0, 24.0], 2)
+    rows = {row["truth"]: row for row in decayed["performance"]
+            if (row["measure"], row["question"], row["n"]) == (
+                "success", more["question"], more["n"])}  # fmt: skip
+    assert more["by_truth"] == {truth: row["exact"] for truth, row in rows.items()}
+    assert more["by_truth"]["new-lab"] >= when["target"]
+    assert [more[name] for name in ("simulated", "mcse", "n_sim")] == [
+        rows["new-lab"][name] for name in ("value", "mcse", "n_sim")
+    ]
+
+
+def test_why_no_day_can_be_recommended_is_said(plans: dict[str, Plan]) -> None:
+    late = plans["single-late"]
+    assert late.extra["when"] is late.extra["more_days"] is None
+    assert "No other analysis of this review" in late.extra["no_when"]
+    page = late.html()
+    assert "<h2>When to test</h2>" in page
+    assert "planner decay (--delta0" in page
+    assert plans["chronic-after"].extra["no_when"] is None
 
 
 def test_the_plan_follows_power(after: Plan) -> None:

@@ -185,7 +185,7 @@ def test_what_the_laboratory_types_follows_everywhere(
     assert "(female <b>)" in browser.run("document.getElementById('short').textContent")
     type_in("animals per cage", "4")
     cages = browser.run("[...document.querySelectorAll('.cages')].map(e => e.textContent)")
-    assert cages == ["12", "6", "22"]  # 23, 10 and 44 per group, groups apart
+    assert cages == ["12", "6", "22", "8"]  # 23, 10, 44 and 14 per group, groups apart
 
 
 def test_without_scripts_it_reads_completely(browser: Browser, pages: dict[str, Path]) -> None:

@@ -119,7 +119,7 @@ def bias_answer(facts: Mapping[str, Any]) -> str:
     base = number(rows, neutral, "bias", correction="none") or 0.0
     hidden = number(rows, place, "unpublished") or 0.0
     text = (
-        f"With {_mechanism(place)} {percent(hidden)} of the studies run stay unpublished and the "
+        f"With {_mechanism(place)}, {percent(hidden)} of the studies run stay unpublished and the "
         f"pooled effect is {abs(off):.2f} SDs too {'high' if off > 0 else 'low'} "
         f"({base:+.2f} with none)."
     )

@@ -34,6 +34,8 @@ _ASSUMPTIONS = {
     "dropout": "share lost on the way, and how",
     "response_cv": "variation of the animals' own effects",
     "layout": "the same animals every day, or others",
+    "half_life": "half-life (days): likely shorter or longer",
+    "delta0": "effect at the end of treatment (SDs)",
 }
 
 
@@ -52,7 +54,7 @@ def plan_html(plan: Plan) -> str:
         "target": document["scenario"]["target"][0],
         "treated": document["scenario"]["treated"],
         "designs": [{name: row[name] for name in ("treated", "control")}
-                    for row in document["designs"]],
+                    for row in (*document["designs"], document["more_days"]) if row],
     }  # fmt: skip
     return environment.get_template("plan.html").render(
         doc=Place(document),

@@ -241,3 +241,24 @@ def sidedness(parts: Parts) -> str:
     if parts.design.sides == "two":
         return "only a significant difference towards benefit is counted as success"
     return "no effect in the other direction can be shown"
+
+
+def no_when(analysis: Any) -> str:
+    """Why a plan cannot say when to test, and what to do about it."""
+    rows = [row for row in analysis.comparisons if row.get("delay")]
+    if analysis.data is not None:
+        why = "The studies behind this plan are kept without the day on which they tested"
+    elif rows:
+        why = (
+            "No other analysis of this review tests the same treatment at another time, so that "
+            "nothing says how the effect changes"
+        )
+    else:
+        why = "The evidence behind this plan is one pooled effect; it does not say when was tested"
+    return (
+        f"{why}. The plan holds for the mixture of days that was pooled: take the day that most of "
+        "the studies took. To plan for a certain day, give the effect that you expect at the end "
+        "of treatment and its half-life to planner decay (--delta0, --tau, --half-life), or test "
+        "the same animals on a second day in the first batch: it takes no further animals and "
+        "shows the half-life."
+    )

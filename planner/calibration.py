@@ -230,6 +230,8 @@ def _calculate(
     studies = studies_like(analysis, cluster, share)
     published = published_numbers(analysis)
     kind = analysis.heterogeneity_kind
+    if progress is not None:
+        progress("matched truth", 0, 1)
     try:
         matched = matched_truth(studies, published, N_MATCH, seed, jobs)
     except Infeasible as most:
@@ -237,6 +239,8 @@ def _calculate(
             f"{analysis.name}: {kind} {analysis.heterogeneity} is more than any between-study SD "
             f"gives\nwith {analysis.k} studies of this size (median at most {most})"
         ) from None
+    if progress is not None:
+        progress("matched truth", 1, 1)
     scale = analysis.se_number * np.sqrt(analysis.k)
     g = analysis.g.number
     prior = np.array([g - 8.0 * analysis.se_number, g + 8.0 * analysis.se_number, 0.0, 4.0 * scale])

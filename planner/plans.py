@@ -121,7 +121,7 @@ def plan(
     sizes = Sizes(base, design, plan_for, cage)
     found = designs(sizes, targets, budget)
     n = found[0]["n"] if found else None
-    sceptical = Truth.point("discounted", *discounted(analysis, calibration, jobs))
+    sceptical = Truth.point("discounted", *discounted(analysis, calibration, jobs, progress))
     varied = Planned(
         analysis=analysis, calibration=calibration, design=design,
         truth=_planned_truth(plan_for, calibration, sceptical), sceptical=sceptical,

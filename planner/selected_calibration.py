@@ -33,6 +33,7 @@ N_MATCH = 1 << 15  # simulated syntheses behind each median
 N_CHECK = 1 << 14
 N_SETS = 2000  # of studies behind a joint distribution
 N_CELLS = 32  # of its grid, along mu and along tau
+_STEPS = 3  # that progress is shown in
 DISCOUNT_WEIGHT = 0.2  # of the truth called "discounted"
 SHIPPED = "selected.json"
 # Sources that these truths depend on; a change in any of them makes them out of date.
@@ -105,21 +106,30 @@ def calibrate_selected(
     sets: StudySets | None = None
     for done, strength in enumerate(varied.strengths):
         started = time.monotonic()
+
+        def step(part: int, done: int = done) -> None:
+            if progress is not None:
+                progress("selection", _STEPS * done + part, _STEPS * len(varied.strengths))
+
         key = _key(analysis, calibration, varied, strength, seed)
         kept = _kept(key)
         if kept is None:
+            step(0)
             if sets is None and _joint_known(analysis, calibration, varied, strength):
                 sets = _sets(analysis, calibration, jobs)
+            step(1)  # a third of the work; the search for the truth is the rest
             kept = _calculate(analysis, calibration, varied, strength, sets, seed, jobs)
             _keep(kept, key, time.monotonic() - started)
         found.append(kept)
-        if progress is not None:
-            progress("selection", done + 1, len(varied.strengths))
+        step(_STEPS)
     return found
 
 
 def discounted(
-    analysis: Analysis, calibration: Calibration, jobs: int | None = None
+    analysis: Analysis,
+    calibration: Calibration,
+    jobs: int | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> tuple[float, float]:
     """The truth (mu, tau) if the literature flatters: the one that planning is sceptical with.
 
@@ -131,7 +141,9 @@ def discounted(
         return calibration.mu / root, calibration.tau / root
     varied = Swept(name="step", strengths=(DISCOUNT_WEIGHT,))
     try:
-        found = calibrate_selected(analysis, calibration, varied, jobs=jobs)[0]
+        found = calibrate_selected(
+            analysis, calibration, varied, jobs=jobs, progress=progress
+        )[0]
     except InputError:  # no truth gives these numbers under selection: keep the distance of 1/4
         return 0.75 * calibration.mu, calibration.tau
     return found.mu, found.tau

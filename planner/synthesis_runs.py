@@ -66,7 +66,7 @@ def review_truths(
         Truth("assurance", found.draws_mu, found.draws_tau),
     ]
     if plan_for == "discounted":
-        truths.append(Truth.point("discounted", *discounted(analysis, found, jobs)))
+        truths.append(Truth.point("discounted", *discounted(analysis, found, jobs, progress)))
     return found, sorted(truths, key=lambda one: one.name != plan_for)
 
 

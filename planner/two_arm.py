@@ -106,7 +106,7 @@ def power(
     else:
         assert analysis is not None
         calibration = truth or calibrate(analysis, cluster=cluster, jobs=jobs, progress=progress)
-        sceptical = Truth.point("discounted", *discounted(analysis, calibration, jobs))
+        sceptical = Truth.point("discounted", *discounted(analysis, calibration, jobs, progress))
         truths = _truths(calibration, plan_for, sceptical)
     questions = Questions(design, truths, calibration, analysis, sceptical)
     shares = tuple(dict.fromkeys((*SHRINK, *shrink)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-import time
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -96,34 +96,62 @@ def find_analysis(
 
 
 class Progress:
-    """A bar with the time left on stderr, for work of more than two seconds on a terminal."""
+    """A bar with the time left on stderr, for work of more than two seconds on a terminal.
+
+    It opens by itself when the two seconds are over: a stage that has just begun may say nothing
+    more for long.
+    """
+
+    AFTER = 2.0  # seconds
 
     def __init__(self, quiet: bool) -> None:
         silence(quiet)
         self.wanted = not quiet and sys.stderr.isatty()
-        self.started = time.monotonic()
         self.bar: Any = None
         self.tasks: dict[str, Any] = {}
+        self.latest: dict[str, tuple[int, int]] = {}
+        self.lock = threading.Lock()
+        self.timer = threading.Timer(self.AFTER, self._open)
+        self.timer.daemon = True
 
     def __call__(self, stage: str, done: int, total: int) -> None:
-        if not self.wanted or (self.bar is None and time.monotonic() - self.started < 2.0):
+        if not self.wanted:
             return
-        if self.bar is None:
-            from rich.console import Console
-            from rich.progress import Progress as Bar
+        with self.lock:
+            self.latest[stage] = (done, total)
+            if self.bar is not None:
+                self._show(stage)
 
+    def _open(self) -> None:
+        from rich.console import Console
+        from rich.progress import Progress as Bar
+
+        with self.lock:
+            if not self.wanted:
+                return
             self.bar = Bar(console=Console(stderr=True), transient=True)
             self.bar.start()
+            for stage, (done, total) in self.latest.items():
+                if done < total:
+                    self._show(stage)
+
+    def _show(self, stage: str) -> None:
+        done, total = self.latest[stage]
         if stage not in self.tasks:
             self.tasks[stage] = self.bar.add_task(stage, total=total)
         self.bar.update(self.tasks[stage], completed=done)
 
     def __enter__(self) -> Progress:
+        if self.wanted:
+            self.timer.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.bar is not None:
-            self.bar.stop()
+        self.timer.cancel()
+        with self.lock:
+            self.wanted = False
+            if self.bar is not None:
+                self.bar.stop()
 
 
 def parts(typed: Sequence[str]) -> list[str]:

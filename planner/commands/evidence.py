@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from planner.commands.common import Quiet, catalogue_names
 from planner.errors import InputError
+from planner.notes import silence
 from planner.options import parse_readings
 
 if TYPE_CHECKING:
@@ -45,14 +47,19 @@ Readings = Annotated[
 
 
 @app.callback(invoke_without_command=True)
-def evidence(ctx: typer.Context, evidence: Evidence = None, json: Json = False) -> None:
-    ctx.obj = (evidence, json)
+def evidence(
+    ctx: typer.Context, evidence: Evidence = None, json: Json = False, quiet: Quiet = False
+) -> None:
+    ctx.obj = (evidence, json, quiet)
+    silence(quiet)
     if ctx.invoked_subcommand is None:
         _list(evidence, json)
 
 
 @app.command("list")
-def list_(ctx: typer.Context, evidence: Evidence = None, json: Json = False) -> None:
+def list_(
+    ctx: typer.Context, evidence: Evidence = None, json: Json = False, quiet: Quiet = False
+) -> None:
     """The analyses that can be planned from.
 
     \b
@@ -60,17 +67,22 @@ def list_(ctx: typer.Context, evidence: Evidence = None, json: Json = False) -> 
       planner evidence list
       planner evidence list --evidence stroke.toml
     """
-    outer_evidence, outer_json = ctx.obj
+    outer_evidence, outer_json, outer_quiet = ctx.obj
+    silence(quiet or outer_quiet)
     _list(evidence or outer_evidence, json or outer_json)
 
 
 @app.command()
 def show(
     ctx: typer.Context,
-    name: Annotated[str | None, typer.Argument(metavar="NAME", show_default=False)] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="NAME", show_default=False, autocompletion=catalogue_names),
+    ] = None,
     evidence: Evidence = None,
     reading: Readings = None,
     json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """One analysis: numbers, places, contradictions.
 
@@ -84,7 +96,8 @@ def show(
     """
     from planner.evidence_text import analysis_page, cautions, review_page
 
-    outer_evidence, outer_json = ctx.obj
+    outer_evidence, outer_json, outer_quiet = ctx.obj
+    silence(quiet or outer_quiet)
     file = evidence or outer_evidence
     review = _review(file)
     chosen = parse_readings(reading or [])
@@ -129,6 +142,7 @@ def init(
     file: Annotated[Path, typer.Argument(show_default=False)],
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Write a file to fill in with another review.
 
@@ -139,6 +153,7 @@ def init(
     """
     from planner.evidence_text import TEMPLATE
 
+    silence(quiet or ctx.obj[2])
     if file.is_dir():
         raise InputError(f"{file} is a folder; accepted: the name of a file to write")
     if file.exists() and not force:
@@ -160,6 +175,7 @@ def check(
     ctx: typer.Context,
     file: Annotated[Path, typer.Argument(show_default=False)],
     json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """What the planner understands of a file.
 
@@ -171,6 +187,7 @@ def check(
     from planner.evidence_text import cautions, check_page
     from planner.published import read_review
 
+    silence(quiet or ctx.obj[2])
     review = read_review(file)
     warnings = [pair for analysis in review.analyses.values() for pair in cautions(analysis)]
     found = {

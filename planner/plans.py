@@ -20,6 +20,8 @@ from planner.selected_calibration import discounted
 from planner.two_arm import DEFAULT_TARGETS, power
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from planner.published import Analysis
 
 SESOI = (1.0, 2.0, 3.0)  # margins shown where a test against zero would be trivial, in SDs
@@ -28,6 +30,18 @@ SESOI = (1.0, 2.0, 3.0)  # margins shown where a test against zero would be triv
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Plan(Result):
     """A plan: a result whose files include the page."""
+
+    @property
+    def designs(self) -> pd.DataFrame:
+        """The recommended design and its alternatives as a table; empty where there is none."""
+        import pandas as pd
+
+        return pd.DataFrame(self.document()["designs"])
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return f"<p>{escape(self.answer)}</p>{self.designs.to_html(index=False)}"
 
     def html(self) -> str:
         """The page: one self-contained HTML document."""

@@ -22,7 +22,7 @@ from sims.names import ESTIMATORS, INTERVALS
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
+    from matplotlib.axes import Axes
 
     from planner.published import Analysis
     from sims.inference import Summary
@@ -57,11 +57,11 @@ class Pool(Result):
 
         return pd.DataFrame(self.document()["estimates"])
 
-    def forest(self) -> Figure:
+    def forest(self) -> Axes | Any:
         """The studies with their intervals, and the pooled effect."""
         return self.plot("forest")
 
-    def funnel(self) -> Figure:
+    def funnel(self) -> Axes | Any:
         """Effects against their standard errors, and against 1/sqrt(n)."""
         return self.plot("funnel")
 

@@ -16,6 +16,7 @@ from planner.files import write_folder
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from planner.published import Analysis
@@ -123,18 +124,27 @@ class Result:
 
         return f"<p>{escape(self.answer)}</p>{self.frame.to_html(index=False, max_rows=40)}"
 
-    def plot(self, name: str | None = None) -> Figure:
-        """One of the result's figures, the first if no name is given.
+    def plot(self, name: str | None = None) -> Axes | Any:
+        """Draw one of the result's figures, the first if no name is given.
+
+        Returns
+        -------
+        Axes, or an array of them where the figure has several panels; `.figure` of an axes is the
+        whole. A notebook shows the figure as well.
 
         Raises
         ------
         InputError : no such figure.
         """
+        from planner.reports.style import axes_of, show_in_notebook
+
         names = list(self.figures)
         chosen = names[0] if name is None and names else str(name)
         if chosen not in self.figures:
             raise InputError(f"no figure {chosen!r}; figures that exist: {', '.join(names)}")
-        return self.figures[chosen](self)
+        figure = self.figures[chosen](self)
+        show_in_notebook(figure, chosen)
+        return axes_of(figure)
 
     def save(self, folder: str | Path, *, force: bool = False) -> list[Path]:
         """Write scenario.toml, result.json, performance.csv, provenance.json and the figures.

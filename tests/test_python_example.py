@@ -6,10 +6,11 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
 
 import planner
 from planner.results import Result
@@ -54,12 +55,49 @@ def test_results_are_tables_and_figures() -> None:
     assert isinstance(result.frame, pd.DataFrame)
     assert set(result.frame["n"]) == {4, 8, 12}
     assert isinstance(result.required, pd.DataFrame)
-    assert isinstance(result.plot(), Figure)
     assert "<table" in result._repr_html_()
+    assert result.answer.split(".")[0] in repr(result)
     truth = planner.calibrate(planner.analysis("chronic-after"))
     assert list(truth.draws.columns) == ["mu", "tau"]
     with pytest.raises(planner.InputError, match="names that exist"):
         planner.analysis("chronic-aftr")
+
+
+def test_figures_are_axes_that_can_be_drawn_on() -> None:
+    result = planner.power(planner.analysis("chronic-after"), n=[4, 8], reps=2000)
+    axes = result.plot()
+    assert isinstance(axes, Axes)
+    axes.axvline(6.0)
+    axes.set_title("Ours")
+    assert axes.figure.axes[0].get_title() == "Ours"
+    assert result.plot().get_title() != "Ours"  # each time a figure of its own
+    pool = planner.pool(ROOT / "tests" / "data" / "marbles.csv", benefit="lower")
+    assert isinstance(pool.forest(), Axes)
+    panels = pool.funnel()
+    assert panels.ndim == 1
+    assert len(panels) > 1
+    assert all(isinstance(panel, Axes) for panel in panels)
+    with pytest.raises(planner.InputError, match="figures that exist: "):
+        result.plot("nothing")
+
+
+def test_a_notebook_shows_the_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What IPython would be given; outside of a notebook nothing is asked of it."""
+    shown: list[dict[str, object]] = []
+    shell = SimpleNamespace()
+    display = ModuleType("IPython.display")
+    display.Image = dict  # type: ignore[attr-defined]
+    display.display = shown.append  # type: ignore[attr-defined]
+    ipython = ModuleType("IPython")
+    ipython.get_ipython = lambda: shell  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    monkeypatch.setitem(sys.modules, "IPython.display", display)
+    result = planner.power(planner.analysis("chronic-after"), n=[4], reps=100)
+    assert isinstance(result.plot(), Axes)
+    assert shown == []  # a terminal
+    shell.kernel = None
+    result.plot()
+    assert [str(image["data"])[:7] for image in shown] == ["b'\\x89P"]
 
 
 def test_importing_loads_nothing_heavy() -> None:

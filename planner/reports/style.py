@@ -51,3 +51,33 @@ def render_figure(figure: Figure, target: IO[bytes], kind: str, name: str) -> No
         # Names of studies in a script that the font lacks: the SVG shows them all the same.
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure.savefig(target, format=kind, dpi=150, metadata=FIGURE_METADATA[kind])
+
+
+def axes_of(figure: Figure) -> Any:
+    """The axes of a figure: one, or an array of several in reading order."""
+    import numpy as np
+
+    if len(figure.axes) == 1:
+        return figure.axes[0]
+    panels = np.empty(len(figure.axes), dtype=object)
+    panels[:] = figure.axes
+    return panels
+
+
+def show_in_notebook(figure: Figure, name: str) -> None:
+    """Show a figure below the cell of a notebook that is running; elsewhere nothing happens.
+
+    It belongs to no pyplot, which would show it and keep it in memory.
+    """
+    import sys
+
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    if not hasattr(shell, "kernel"):
+        return
+    from io import BytesIO
+
+    from IPython.display import Image, display
+
+    target = BytesIO()
+    render_figure(figure, target, "png", name)
+    display(Image(data=target.getvalue(), alt=name, width=int(96 * figure.get_figwidth())))

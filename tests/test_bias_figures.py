@@ -36,7 +36,7 @@ def test_funnel_shows_the_studies_that_nobody_sees(result):
     hidden = typical["unpublished"]
     assert typical["run"] == len(typical["yi"]) + len(hidden["yi"])
     assert len(hidden["yi"]) > 0
-    figure = result.plot("funnel")
+    figure = result.figures["funnel"](result)
     assert {"published studies", "unpublished studies, which no one sees",
             "average of the published", "true mean of all"} <= set(labels_of(figure))  # fmt: skip
     for panel, values in zip(figure.axes, (hidden["vi"], hidden["ni"]), strict=True):
@@ -50,7 +50,7 @@ def test_funnel_shows_the_studies_that_nobody_sees(result):
 
 def test_corrections_that_coincide_stand_beside_each_other(result):
     # PET-PEESE is PET where PET shows nothing: one would cover the other.
-    figure = result.plot("bias")
+    figure = result.figures["bias"](result)
     assert {"PET", "PET-PEESE"} <= set(labels_of(figure))
     for panel in figure.axes:
         lines = [bars.lines[0] for bars in panel.containers]
@@ -62,7 +62,7 @@ def test_corrections_that_coincide_stand_beside_each_other(result):
 
 @pytest.mark.parametrize("name", ["bias", "winners"])
 def test_names_under_an_axis_do_not_overlap(result, name):
-    figure = result.plot(name)
+    figure = result.figures[name](result)
     figure.canvas.draw()
     for panel in figure.axes:
         for minor in (False, True):
@@ -77,7 +77,7 @@ def test_names_under_an_axis_do_not_overlap(result, name):
 
 
 def test_where_nothing_happens_is_named(result):
-    figure = result.plot("winners")
+    figure = result.figures["winners"](result)
     texts = [tick.get_text() for tick in figure.axes[0].xaxis.get_ticklabels()]
     assert "nothing" in texts[0]
     rows = {(row["mechanism"], row["k"]) for row in result.performance}

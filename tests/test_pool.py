@@ -179,7 +179,7 @@ def test_figures_are_the_same_bytes_again() -> None:
     for _ in range(2):
         target = BytesIO()
         result = planner.pool(MARBLES, benefit="lower", by="sex")
-        render_figure(result.forest(), target, "svg", "forest")
+        render_figure(result.figures["forest"](result), target, "svg", "forest")
         drawn.append(target.getvalue())
     assert drawn[0] == drawn[1]
     assert b"Njung'e 1991, 20 mg/kg" in drawn[0]
@@ -350,7 +350,7 @@ def test_funnel_shows_what_trim_and_fill_adds(side: str, filled: int) -> None:
     yi = np.array([row["yi"] for row in (*document["studies"], *added)])
     vi = np.array([row["vi"] for row in (*document["studies"], *added)])
     assert summarize(yi, vi, "DL", "wald").estimate == pytest.approx(own["estimate"], abs=1e-12)
-    figure = result.funnel()
+    figure = result.figures["funnel"](result)
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert "average (DL)" in labels
     assert ("filled by trim and fill on the left" in labels) == (filled > 0)

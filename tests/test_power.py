@@ -242,6 +242,6 @@ def test_required_sizes_are_named_alike_on_the_page_and_in_the_figure():
     assert size_words({**row, "n": 24}) == "24"
     # A laboratory that differs a lot: a ceiling just above the target.
     result = planner.power(mu=0.85, tau=1.0, n=(8,), reps=100)
-    shown = [text.get_text() for text in result.plot("required").axes[0].texts]
+    shown = [text.get_text() for text in result.plot("required").texts]
     first = [row for row in result.required_rows if row["target"] == 0.8]
     assert [size_words(row) for row in first] == [text.split(" (")[0].strip() for text in shown]

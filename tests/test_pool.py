@@ -261,7 +261,7 @@ def test_ten_thousand_studies(tmp_path: Path) -> None:
     result = planner.pool(write(tmp_path / "large.csv", text), estimator="DL")
     assert result.extra["k"] == 10_000
     assert result.extra["leave_one_out"] == []
-    assert result.forest().axes
+    assert result.forest().get_xlabel()
     w = 1.0 / (vi + result.extra["estimates"][0]["tau2"])
     assert result.extra["estimates"][0]["estimate"] == pytest.approx(float(w @ yi / w.sum()))
 
@@ -286,8 +286,8 @@ def test_harm_names_the_option() -> None:
 def test_result_is_as_in_the_interface() -> None:
     result = planner.pool(MARBLES, benefit="lower", where={"sex": "male"}, alpha=0.1)
     assert len(result.frame) == 16
-    assert result.forest().axes
-    assert len(result.funnel().axes) == 2
+    assert result.forest().get_xlabel()
+    assert len(result.funnel()) == 2
     with pytest.raises(InputError, match="forest, funnel"):
         result.plot("tunnel")
     with pytest.raises(AttributeError):

@@ -138,7 +138,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _fail(text: str, code: int) -> int:
-    from planner.reports.text import printable
+    from planner.reports.text import printable, two_lines
 
-    print(printable(f"planner: {text}", sys.stderr.encoding), file=sys.stderr)
+    print(printable(two_lines(f"planner: {text}"), sys.stderr.encoding), file=sys.stderr)
     return code

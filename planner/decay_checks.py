@@ -71,15 +71,15 @@ def _unused(given: Mapping[str, Any], questions: Sequence[str]) -> Iterator[tupl
             yield name, "with --optimize, which looks for n and days"
         if one_day:
             for name in ("days", "sessions"):
-                yield name, f"for --question {questions[0]}: its day is the last of --times"
+                yield name, f"for {questions[0]}: its day is the last of --times"
         else:
-            yield "times", "with --optimize: name the days to choose from by --days"
+            yield "times", "with --optimize: --days has the days to choose from"
     if given["delta0"] is not None:
         for name in ("during", "cluster"):
             yield name, "with --delta0, which sets the truth by hand"
     if given["layout"] == "cohorts":
         for name in ("rho", "covariance", "error"):
-            yield name, "with --layout cohorts: each animal is measured once"
+            yield name, "with --layout cohorts: an animal is seen once"
     elif one_day and given["dropout"] == 0.0:
         for name in ("rho", "covariance", "error"):
             yield name, f"for --question {questions[0]}, which compares one day"

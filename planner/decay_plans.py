@@ -161,8 +161,8 @@ def decay(
         questions = searched_question(questions)
         if plan_for not in (None, "assurance"):
             raise InputError(
-                f"--plan-for {plan_for} does not go with --optimize, which looks for days over\n"
-                "all joint draws; accepted: assurance"
+                f"--plan-for {plan_for} does not go with --optimize, which searches\n"
+                "over all joint draws; accepted: assurance"
             )
     plan_for = plan_for or ("assurance" if optimize else "new-lab")
     if reps is None and mcse is None:
@@ -181,6 +181,8 @@ def decay(
     for one in questions:
         probe.check_question(one)
     refuse_harm_only(probe, questions)
+    if animals is not None:
+        probe.largest_n(animals, questions)
     sizes = None if n is None else sorted({int(size) for size in n})
     _check_sizes(sizes, questions, probe)
     name = analysis if isinstance(analysis, str) or analysis is None else analysis.name
@@ -245,7 +247,7 @@ def _truth(
         if half_life is None:
             raise InputError("--delta0 needs --half-life, in days")
         if not 0.0 < abs(delta0) <= 100.0:
-            raise InputError(f"--delta0 {delta0:g}; accepted: up to 100 SDs, not 0")
+            raise InputError(f"--delta0 {delta0:g}; accepted: -100 to 100 SDs, not 0")
         if tau is not None and not 0.0 <= tau <= 100.0:
             raise InputError(f"--tau {tau:g}; accepted: 0 to 100, in SDs")
         return given_truth(abs(delta0), tau or 0.0, half_life)
@@ -308,8 +310,12 @@ def _plan(
             for shape in shapes_of(question):
                 rows += answers.rows(question, one.shaped(shape), shown, reps)
         least = [m for m in shown if m <= 12] or shown
-        checked = sorted({*least, *([] if chosen is None else [chosen["n"]])})
-        rows += answers.type_i(question, first, checked, reps)
+        # Whether its tests and interval keep their level is always shown of the plan itself.
+        plan = shown[-1] if animals is not None or chosen is None else chosen["n"]
+        if plan not in shown and question == "half-life":
+            rows += [row for row in answers.rows(question, planned, [plan], reps)
+                     if row["measure"] == "coverage"]  # fmt: skip
+        rows += answers.type_i(question, first, sorted({*least, plan}), reps)
         if progress is not None:
             progress("simulating", number + 1, len(asked.questions))
     if animals is not None:

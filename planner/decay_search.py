@@ -56,7 +56,7 @@ def candidate_sets(
     allowed = sorted(set(days))
     if len(allowed) < least or min(allowed) < 0.0:
         raise InputError(
-            f"--days has {len(allowed)} days from {min(allowed, default=0.0):g}; accepted: "
+            f"--days has {len(allowed)} from {min(allowed, default=0.0):g} on; accepted: "
             f"{least} or more, none below 0, for --question {question}"
         )
     if not least <= sessions <= 8:

@@ -153,9 +153,9 @@ def find_analyses(
         base, slash, subset = after.partition("/")
         if base != AFTER:
             raise InputError(
-                f"--analysis {after}: a decay is planned from effects after treatment; accepted: "
-                f"{', '.join(name for name in review.analyses if name.startswith(AFTER))}\n"
-                "or name both analyses: --during NAME --analysis NAME"
+                f"--analysis {after} holds no effects after treatment\naccepted: "
+                f"{', '.join(name for name in review.analyses if name.startswith(AFTER))}; "
+                "or both, --during and --analysis"
             )
         during = DURING + slash + subset
     return review.analysis(during, readings), review.analysis(after, readings), review

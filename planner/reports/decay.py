@@ -134,7 +134,7 @@ def _size(row: Mapping[str, Any] | None) -> str:
         return ""
     if row["n"] is None:
         return "never" if row.get("ceiling", 1.0) <= row["target"] else ">1000"
-    return str(row["n"])
+    return str(row["n"]) if row["n"] < 10_000 else ">9999"
 
 
 def _required(document: Mapping[str, Any], smaller: bool) -> list[str]:
@@ -195,8 +195,8 @@ def _by_day(document: Mapping[str, Any], left_out: int) -> list[str]:
     for day in _SPARE_DAYS:
         if len(days) > _MOST_DAYS and day != asked and day in days:
             days.remove(day)
-    complete = "" if document["scenario"]["dropout"] == 0.0 else " complete"
-    head = f"  n for {percent(rows[0]['target'])}{complete}, day"
+    start = "n for" if document["scenario"]["dropout"] == 0.0 else "all kept,"
+    head = f"  {start} {percent(rows[0]['target'])}, day"
     lines = ["", f"{head:<23}" + "".join(f"{_day(day, asked):>4}" for day in days)]
     words = {"decay": "decay by", "residual": "left on", "gone": "gone on"}
     for question, name in dict.fromkeys((row["question"], row["truth"]) for row in rows):
@@ -244,7 +244,9 @@ def _checks(document: Mapping[str, Any]) -> list[str]:
     if not rows:
         return []
     sizes = sorted({row["n"] for row in rows})
-    n = document["recommended"] if document["recommended"] in sizes else sizes[-1]
+    n = sizes[-1]
+    if document["recommended"] in sizes and document["scenario"]["animals"] is None:
+        n = document["recommended"]
     own = [row for row in rows if row["n"] == n]
     level = document["scenario"]["alpha"] / document["scenario"]["treated"]
     wrong = [f"{SHORT[row['question']]} {100 * _best(row):.1f}%" for row in own
@@ -276,7 +278,9 @@ def _sensitivity(document: Mapping[str, Any], every: bool) -> list[str]:
     parts = []
     for what in dict.fromkeys(row["what"] for row in rows):
         own = [row for row in rows if row["what"] == what]
-        values = ", ".join(f"{_value(row['value'])}: {_short(row)}{_more(row)}" for row in own)
+        values = ", ".join(
+            f"{_value(row['value'])}: {row['n'] or 'none'}{_more(row)}" for row in own
+        )
         parts.append(f"{_CHANGES[what]} {values}")
     return paragraph(text + "; ".join(parts) + ".", "  ")
 
@@ -371,7 +375,7 @@ def _curve(rows: Sequence[Mapping[str, float]], scale: float, unit: str) -> list
         left = f"{scale * row['open_lb']:.1f} to {scale * row['open_ub']:.1f}"
         lines.append(
             f"  {row['day']:>3g}  {scale * row['average']:>12.2f}  {labs:<16}  {left:<14}  "
-            f"{scale * row['linear']:>6.2f}  {scale * row['plateau']:>7.2f}  {bar}"[:79]
+            f"{scale * row['linear']:>6.2f}  {scale * row['plateau']:>7.2f}  {bar}"[:79].rstrip()
         )
     lines.append("  95% of labs: at the matched truth; open: the average, not knowing it")
     return lines

@@ -107,14 +107,21 @@ def _animals_answer(facts: Mapping[str, Any]) -> str:
             parts.append(f"{percent(chance)} to {does(row, design)}")
     groups = f"{n1} per group" if n1 == n2 else f"{n1} treated and {n2} control"
     found = [row for row in facts["rows"] if row["measure"] == "mde"]
-    smallest = "".join(
-        f" The smallest effect of its own at the end of treatment whose {_NOUN[row['question']]} "
-        f"is found with {percent(row['target'])} chance is {row['value']:.2f} SDs."
-        for row in found if row["target"] == facts["asked"].targets[0]
+    goal = facts["asked"].targets[0]
+    smallest = ", ".join(
+        f"{row['value']:.2f} SDs for the {_NOUN[row['question']]}"
+        for row in found if row["target"] == goal
     )  # fmt: skip
+    if smallest:
+        smallest = (
+            f" The smallest effect of its own at the end of treatment that is enough for "
+            f"{a_percent(goal)} chance: {smallest}."
+        )
+    alone = set(facts["asked"].questions) <= {"residual", "gone"} and design.dropout == 0.0
+    days = f"day {design.times[-1]:g}" if alone else days_words(design.times)
     return (
-        f"With {facts['animals']} animals, {groups} can be analysed on "
-        f"{days_words(design.times)}. The chances of {lab.rstrip(',')}: {'; '.join(parts)}."
+        f"With {facts['animals']} animals, {groups} can be analysed on {days}. "
+        f"The chances of {lab.rstrip(',')}: {'; '.join(parts)}."
         f"{smallest}"
     )
 

@@ -20,10 +20,13 @@ if TYPE_CHECKING:
 def search_headline(facts: Mapping[str, Any]) -> str:
     """What was searched."""
     design = facts["design"]
-    return (
-        f"Which days, and how many animals? Of {facts['sets']} sets of days. Correlation "
-        f"{design.rho:g} over a week ({design.covariance}). {source_words(facts['truth'])}"
-    )
+    of = f"Of {facts['sets']} sets of days. Correlation {design.rho:g} over a week"
+    of = f"{of} ({design.covariance})."
+    if facts["sets"] == 1:
+        of = "One set of days answers the question."
+    elif design.layout == "cohorts":
+        of = f"Of {facts['sets']} sets of days, with animals for each."
+    return f"Which days, and how many animals? {of} {source_words(facts['truth'])}"
 
 
 def search_answer(facts: Mapping[str, Any]) -> str:
@@ -111,7 +114,7 @@ def search_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
             "open; the columns new lab and average say what single truths need.",
         ))  # fmt: skip
     design = facts["design"]
-    if design.covariance == "cs" and design.layout == "repeated":
+    if design.covariance == "cs" and design.layout == "repeated" and facts["sets"] > 1:
         found.append((
             "cs",
             "Under cs, days that lie close together tell as much as days far apart; they tell less "
@@ -152,10 +155,11 @@ def search_page(result: Result) -> str:
         "days 0, 7, ...",
         "  ",
     )
+    shown = [row for row in rows if row["on_frontier"]]
     close = [
         f"{_days(one['times'])} ({_interval(one['n'], one['ci_lb'], one['ci_ub'])}"
         f"{'' if one['distinguishable'] else ' ~'})"
-        for row in rows for one in row["next_best"][:2]
+        for row in shown for one in row["next_best"][:2]
     ]  # fmt: skip
     if close:
         text = (

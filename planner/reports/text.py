@@ -46,6 +46,17 @@ def fitted(text: str, width: int) -> str:
     return f"{clean[: width - 3 - end]}...{clean[len(clean) - end :]}"
 
 
+def two_lines(text: str, width: int = WIDTH) -> str:
+    """A single line too long for a terminal, broken where a clause ends; other texts unchanged."""
+    if "\n" in text or len(text) <= width:
+        return text
+    for end in ("; accepted", "; ", ": ", ", "):
+        place = text.rfind(end, 0, width)
+        if place > len(text) - 2 - width:
+            return f"{text[: place + 1].rstrip(';')}\n{text[place + 2 :]}"
+    return text
+
+
 def paragraph(text: str, first: str = "", rest: str | None = None, width: int = WIDTH) -> list[str]:
     """Wrapped lines with a hanging indent."""
     rest = " " * len(first) if rest is None else rest

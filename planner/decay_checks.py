@@ -1,11 +1,16 @@
-"""Options of `planner decay` that would change nothing are refused, not ignored in silence."""
+"""Options of `planner decay`: what Python gives is read as what was typed would be.
+
+Those that would change nothing are refused, not ignored in silence.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from planner.decay_designs import parse_days
 from planner.errors import InputError
+from planner.options import parse_sizes
 
 if TYPE_CHECKING:
     from planner.decay_designs import DecayDesign
@@ -19,6 +24,40 @@ _PLANS = (
     "covariance", "error", "layout", "test", "contrast", "dropout", "dropout_by", "response_cv",
     "factor", "optimize", "days", "sessions",
 )  # fmt: skip
+
+
+def as_days(days: Any, option: str = "--times") -> tuple[float, ...]:
+    """Days from a sequence of numbers, one number, or text such as ``"0,7,14,24"``.
+
+    Raises
+    ------
+    InputError : none of these.
+    """
+    if isinstance(days, str):
+        return tuple(parse_days(days, option))
+    try:
+        return tuple(float(day) for day in (days if isinstance(days, Iterable) else (days,)))
+    except (TypeError, ValueError):
+        raise InputError(f"{option} {days!r}; accepted: days such as 0,7,14,24") from None
+
+
+def as_sizes(n: Any) -> list[int]:
+    """Group sizes, ascending, from a sequence, one number, or text such as ``"4:20:2"``.
+
+    Raises
+    ------
+    InputError : none of these, or no whole numbers.
+    """
+    if isinstance(n, str):
+        return sorted(set(parse_sizes(n)))
+    try:
+        found = [float(size) for size in (n if isinstance(n, Iterable) else (n,))]
+    except (TypeError, ValueError):
+        raise InputError(f"--n {n!r}; accepted: sizes such as 4,6,8 or 4:20:2") from None
+    for size in found:
+        if not size.is_integer():
+            raise InputError(f"--n {size:g}; accepted: whole numbers of animals per group")
+    return sorted({int(size) for size in found})
 
 
 def searched_question(questions: Sequence[str]) -> tuple[str]:
@@ -84,8 +123,9 @@ def _unused(given: Mapping[str, Any], questions: Sequence[str]) -> Iterator[tupl
         for name in ("rho", "covariance", "error"):
             yield name, f"for --question {questions[0]}, which compares one day"
     if "decay" not in asked:
-        for name in ("contrast", "test"):
-            yield name, "unless --question decay is asked"
+        yield "contrast", "unless --question decay is asked"
+        if given["test"] == "cs-pooled":
+            yield "test", "unless --question decay is asked"
     if "half-life" not in asked:
         yield "factor", "unless --question half-life is asked"
     if not asked & {"decay", "residual"}:

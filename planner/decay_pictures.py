@@ -27,11 +27,11 @@ LONGEST = 200  # days; the last day on which something can be shown is looked fo
 
 def truths_of(read: ReadTruth) -> dict[str, Truths]:
     """The truths that answers show side by side."""
-    given = len(read.draws_delta0) == 1
-    if given:
-        return {"given": Truths.point("given", read.delta0, read.tau, read.half_life)}
-    return {
-        "pooled": Truths.point("pooled", read.delta0, 0.0, read.half_life),
+    average = {"pooled": Truths.point("pooled", read.delta0, 0.0, read.half_life)}
+    if len(read.draws_delta0) == 1:  # set by hand; with tau it is a new laboratory
+        own = {"given": Truths.point("given", read.delta0, read.tau, read.half_life)}
+        return own if read.tau == 0.0 else average | own
+    return average | {
         "new-lab": Truths.point("new-lab", read.delta0, read.tau, read.half_life),
         "assurance": Truths(name="assurance", delta0=read.draws_delta0, tau=read.draws_tau,
                             half_life=read.draws_half_life),
@@ -200,7 +200,8 @@ def sensitivity(
             value = f"{share:g}" if share == 0.0 else f"{share:g} {by}"
             changed = replace(design, dropout=share, dropout_by=by)
             add("dropout", value, changed, truth, (share, by) == given)
-    for cv in sorted({0.0, 0.3, 0.5, design.response_cv}):
+    # REML of one covariance is for groups that share it: there is nothing to vary.
+    for cv in sorted({0.0, 0.3, 0.5, design.response_cv}) if design.test != "reml" else ():
         changed = replace(design, response_cv=cv)
         add("response_cv", cv, changed, truth, cv == design.response_cv)
     if design.dropout == 0.0 and design.test == "contrast" and not one_day:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from planner.decay_answers import Answers
 from planner.decay_checks import (
     DEFAULT_QUESTIONS,
+    as_days,
+    as_sizes,
     refuse_harm_only,
     refuse_unused,
     searched_question,
@@ -62,7 +64,7 @@ def decay(
     tau: float | None = None,
     half_life: float | None = None,
     question: str | Sequence[str] = DEFAULT_QUESTIONS,
-    times: Sequence[float] = (0, 7, 14, 24),
+    times: str | float | Sequence[float] = (0, 7, 14, 24),
     rho: float = 0.5,
     covariance: str = "cs",
     error: float = 0.0,
@@ -73,7 +75,7 @@ def decay(
     dropout_by: str = "random",
     response_cv: float = 0.0,
     factor: float = 2.0,
-    n: Iterable[int] | None = None,
+    n: str | int | Iterable[int] | None = None,
     animals: int | None = None,
     target: float | Sequence[float] = DEFAULT_TARGETS,
     plan_for: str | None = None,
@@ -89,7 +91,7 @@ def decay(
     unit: str | None = None,
     cluster: str = "none",
     optimize: bool = False,
-    days: Sequence[float] | None = None,
+    days: str | Sequence[float] | None = None,
     sessions: int = 5,
     show_truth: bool = False,
     reps: int | None = None,
@@ -129,6 +131,8 @@ def decay(
 
     targets = check_targets(target)
     check_seed(seed)
+    times = as_days(times)
+    days = None if days is None else as_days(days, "--days")
     questions = (question,) if isinstance(question, str) else tuple(dict.fromkeys(question))
     if animals is not None and n is not None:
         raise InputError("--animals and --n answer different questions: give one of them")
@@ -153,7 +157,7 @@ def decay(
          "covariance": covariance, "error": error, "layout": layout, "test": test,
          "contrast": contrast, "dropout": dropout, "dropout_by": dropout_by,
          "response_cv": response_cv, "factor": factor, "optimize": optimize, "days": days,
-         "sessions": sessions, "show_truth": show_truth, "times": tuple(times), "delta0": delta0,
+         "sessions": sessions, "show_truth": show_truth, "times": times, "delta0": delta0,
          "during": during, "cluster": cluster},
         _defaults(), questions,
     )  # fmt: skip
@@ -173,7 +177,7 @@ def decay(
     arms = Design(alpha=alpha, sides=sides, allocation=allocation, treated=treated,
                   attrition=attrition, sesoi=sesoi, margin=margin, sign=sign)  # fmt: skip
     options: dict[str, Any] = {
-        "times": tuple(float(day) for day in times), "rho": rho, "covariance": covariance,
+        "times": times, "rho": rho, "covariance": covariance,
         "error": error, "layout": layout, "test": test, "contrast": contrast, "dropout": dropout,
         "dropout_by": dropout_by, "response_cv": response_cv, "factor": factor, "arms": arms,
     }  # fmt: skip
@@ -183,7 +187,7 @@ def decay(
     refuse_harm_only(probe, questions)
     if animals is not None:
         probe.largest_n(animals, questions)
-    sizes = None if n is None else sorted({int(size) for size in n})
+    sizes = None if n is None else as_sizes(n)
     _check_sizes(sizes, questions, probe)
     name = analysis if isinstance(analysis, str) or analysis is None else analysis.name
     truth = _truth(name, during, evidence, readings, delta0, tau, half_life, cluster, jobs,

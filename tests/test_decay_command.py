@@ -71,9 +71,12 @@ def test_new_laboratory_is_its_scaled_noncentral_t():
     result = planner.decay(delta0=5.5, tau=2.4, half_life=12.0, question="residual", n=(6, 14),
                            reps=20_000)  # fmt: skip
     left = 2.0 ** (-24.0 / 12.0)
-    for row in (row for row in result.performance if row["measure"] == "success"):
+    rows = [row for row in result.performance if row["measure"] == "success"]
+    assert {row["truth"] for row in rows} == {"pooled", "given"}
+    for row in rows:
         n, se2 = row["n"], 2 / row["n"]
-        sd = math.sqrt(se2 + (2.4 * left) ** 2)
+        tau = 2.4 if row["truth"] == "given" else 0.0
+        sd = math.sqrt(se2 + (tau * left) ** 2)
         c = stats.t.isf(0.025, 2 * n - 2) * math.sqrt(se2) / sd
         assert row["exact"] == pytest.approx(stats.nct.sf(c, 2 * n - 2, 5.5 * left / sd), abs=1e-10)
         assert stats.binomtest(row["n_hit"], row["n_sim"], row["exact"]).pvalue > TAIL

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+import planner
 from planner.decay_answers import Answers
 from planner.decay_designs import DecayDesign, Truths
 from planner.errors import InputError
@@ -106,3 +107,32 @@ def test_simulation_error_of_assurance_knows_that_truths_are_a_sample(question, 
     assert abs(np.std(values, ddof=1) / errors.mean() - 1.0) < 4 / math.sqrt(2 * 29)
     if question == "residual":  # the replicates alone would claim less than half of it
         assert np.sqrt(values * (1 - values) / reps).mean() < 0.5 * errors.mean()
+
+
+def test_reml_plans_every_question():
+    result = planner.decay(delta0=3, half_life=9, tau=1, test="reml", dropout=0.1, n=6, reps=300)
+    assert {row["question"] for row in result.performance} == {"decay", "residual", "half-life"}
+    assert not any(row["what"] == "response_cv" for row in result.extra["sensitivity"])
+    # a laboratory of a given spread has the average laboratory beside it
+    assert {row["truth"] for row in result.required_rows} == {"pooled", "given"}
+
+
+def test_python_takes_what_is_typed_and_refuses_the_rest_clearly():
+    given = {"delta0": 3, "half_life": 9, "question": "residual", "reps": 200}
+    one = planner.decay(**given, times="0,7", n="4:6:2")
+    two = planner.decay(**given, times=(0, 7), n=[6, 4])
+    assert one.performance == two.performance
+    assert planner.decay(**given, times=7, n=4).scenario["times"] == "7"
+    for wrong in ({"times": ("a",)}, {"times": None}, {"n": 4.5}, {"n": ("x",)}, {"n": "a"}):
+        with pytest.raises(InputError, match="accepted"):
+            planner.decay(**given, **wrong)
+
+
+def test_a_half_life_of_a_reversed_effect_answers_nothing():
+    # seed 1, n_sim 4000; a third of the laboratories have an effect below 0
+    own = answers()
+    truth = Truths.point("x", 6.0, 6.0 / 0.4307, 12.1)
+    assert own.ceiling("half-life", truth) == pytest.approx(2 / 3, abs=1e-4)
+    found = measures(own, 40, truth=truth)
+    assert 0.5 < found["success"]["value"] < 2 / 3
+    assert found["coverage"]["value"] == pytest.approx(0.95, abs=0.02)

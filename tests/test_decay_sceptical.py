@@ -1,6 +1,8 @@
 """What the joint half-lives reproduce, and the truths of those who doubt the literature."""
 
 import math
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from planner.decay_sceptical import discounted_truth, se_as_sd_truth
 from planner.decay_truth import calibrated_truth, find_analyses, half_life_between
 from planner.joint_half_lives import joint_half_lives
 from planner.mechanisms import Swept
+from planner.reports.decay_doubts import alone_words, discounted_words, se_as_sd_words
 from planner.selected_calibration import calibrate_selected
 from sims.decay_syntheses import joint_published, simulate_decayed
 
@@ -159,3 +162,22 @@ def test_required_sizes_of_a_discounted_plan(found):
     doubted = next(row for row in rows if row["truth"] == "se-read-as-sd")
     assert doubted["half_life"] == taken.se_as_sd.half_life
     assert doubted["n"] is not None
+
+
+def test_the_page_says_what_is_doubted_and_what_is_kept(found):
+    *_, truth, _ = found
+    required = [{"truth": "se-read-as-sd", "question": "residual", "n": 10}]
+    for reading, plan_for, part in (
+        (truth.readings[0], "discounted", "half-life 8.12 days, if only 1 in 5"),
+        (truth.readings[2], "discounted", "the half-life stays 5.74 days, as selection is not"),
+        (truth.readings[0], "new-lab", None),
+    ):
+        own = replace(truth, taken=reading)
+        facts = {"truth": own, "asked": SimpleNamespace(plan_for=plan_for), "required": required}
+        texts = [text for _, text in discounted_words(facts)]
+        assert any(part in text for text in texts) if part else not texts
+    (_, text), = se_as_sd_words({**facts, "truth": truth}, "residual")  # fmt: skip
+    assert "(2.1 SDs, half-life 41.4 days) needs 10 per group" in text
+    assert alone_words(truth) == []
+    alone = replace(truth.readings[2], known=("g",))
+    assert "table-average" in alone_words(replace(truth, readings=(alone,)))[0][1]

@@ -98,7 +98,7 @@ def decay(
         str, option("--layout", "repeated (default), or cohorts: animals for each day.")
     ] = "repeated",
     test: Annotated[
-        str, option("--test", "Of decay: contrast (default), or cs-pooled over all days.")
+        str, option("--test", "contrast (default), cs-pooled (of decay), or reml of --covariance.")
     ] = "contrast",
     contrast: Annotated[
         str, option("--contrast", "Of decay: first-last (default), linear or optimal.")

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from planner.reports.decay_doubts import alone_words, discounted_words, se_as_sd_words
 from planner.reports.measures import percent
 
 _DOES = {
@@ -117,15 +118,8 @@ def decay_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
             "rho",
             f"The correlation of {design.rho:g} over a week is assumed, not from the article.",
         ))  # fmt: skip
-    if truth.taken.delta0 > 3.0 and truth.during is not None:
-        n = next((row["n"] for row in facts["required"] if row["truth"] == "se-read-as-sd"
-                  and row["question"] == _deciding(facts)), None)  # fmt: skip
-        needs = "more than can be searched" if n is None else f"{n} per group"
-        found.append((
-            "se-as-sd",
-            f"An effect size of {truth.during.g} often means that SEs were read as SDs; "
-            f"then an average lab needs {needs}.",
-        ))  # fmt: skip
+    found += discounted_words(facts)
+    found += se_as_sd_words(facts, _deciding(facts))
     return [{"code": code, "text": text} for code, text in found]
 
 
@@ -263,6 +257,7 @@ def truth_warnings(truth: Any) -> list[dict[str, str]]:
             f"The I2 that readings predict for {truth.after.name} differs from the published "
             f"{published}%: {', '.join(parts)}.",
         ))  # fmt: skip
+    found += alone_words(truth)
     return [{"code": code, "text": text} for code, text in found]
 
 

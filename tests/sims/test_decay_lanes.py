@@ -245,6 +245,13 @@ PINNED = {
     ],
 }
 
+PINNED_CONTRASTS = {0.0: [5.0, 3.0, 1.0], 0.4: [5.0, 2.0, 1.0]}
+PINNED_ANIMALS = [
+    3.3128903267968144, 3.487184883233734, 2.7027353083387804, -99.0, -99.0, 1.2364351799449333,
+    2.616681793509456, -99.0, -99.0, -0.5203861895027654, -0.7551451143237319, -99.0, -99.0,
+    -2.077243589441435, -0.11229968362772491, 0.34624931391393976, -99.0,
+]  # fmt: skip
+
 
 @pytest.mark.nojit
 @pytest.mark.parametrize("analysis", ["contrast", "cs-pooled", "cohorts", *FITTED])
@@ -256,6 +263,30 @@ def test_compiled_and_plain_trials_have_the_same_sums(analysis):
     sizes = np.array([(5, 5), (6, 8)])
     sums = run_trials(trial, truths(4.0, 0.7), sizes, criticals(trial, sizes), 4, 5, "pin")
     assert sums == pytest.approx(np.array(PINNED[analysis]), rel=1e-9)
+
+
+@pytest.mark.nojit
+@pytest.mark.parametrize("cv", [0.0, 0.4])
+def test_compiled_and_plain_contrasts_have_the_same_counts(cv):
+    # Seed 5, 60 replicates: made by the compiled kernel; this test also runs without compiler.
+    critical = float(t_quantile(0.025, 8.0))
+    test = ContrastTest(1.0, 5.0, 5.0, 8.0, 1.0, critical, -critical, 0.5, cv)
+    tables = inverse_sd_tables(np.array([8.0] if cv == 0.0 else [4.0, 4.0]))
+    out = np.zeros((1, 3))
+    truth = np.array([2.0, 6.0]), np.array([0.5, 1.0]), np.array([0.5, 0.2])
+    tally_contrasts(U(5), U(1), 0, 60, *truth, np.array([test], dtype=float), tables, out)
+    assert out.tolist() == [PINNED_CONTRASTS[cv]]
+
+
+@pytest.mark.nojit
+def test_compiled_and_plain_animals_are_the_same():
+    # Seed 5: the first replicate's animals, by the compiled kernel.
+    trial = make_trial(DAYS, 0.5, np.ones(4), analysis="monotone", cv=0.3, dropout=0.5)
+    treated, control = np.zeros((2, 4)), np.zeros((2, 4))
+    delta0, _ = draw_trial(U(5), U(2), 0, truths(4.0, 0.7), trial, treated, control)
+    found = [delta0, *np.nan_to_num(treated.ravel(), nan=-99.0)]
+    found += list(np.nan_to_num(control.ravel(), nan=-99.0))
+    assert found == pytest.approx(PINNED_ANIMALS, rel=1e-12)
 
 
 def test_impossible_trials_are_refused():

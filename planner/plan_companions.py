@@ -153,10 +153,10 @@ def decay_parts(result: Result | None) -> dict[str, Any] | None:
             "share_no_decay", "I2_predicted")  # fmt: skip
     changes = [row for row in result.extra["sensitivity"] if row["n"] is not None]
     by_reading = {row["value"]: row["n"] for row in changes if row["what"] == "reading"}
-    times = str(result.scenario["times"])
+    days_of = [float(day) for day in str(result.scenario["times"]).split(",")]
     return {
         "answer": result.answer, "target": rows[0]["target"] if rows else None,
-        "times": times, "last": float(times.split(",")[-1]),
+        "days": days_of, "last": days_of[-1],
         "question": changes[0]["question"] if changes else None,
         "I2_published": truth["I2_published"],
         "readings": [

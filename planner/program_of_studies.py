@@ -99,7 +99,7 @@ def program(
             )  # fmt: skip
         row: dict[str, Any] = {
             "step": step.name, "labs": step.labs, "n": step.n, "animals": step.animals,
-            "days": len(step.days) if step.days else step.sessions,
+            "days": max(len(step.days), step.sessions),
         }  # fmt: skip
         gains = []
         for name in before:

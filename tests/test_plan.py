@@ -104,7 +104,8 @@ def test_when_to_test_equals_the_command_beside_it(
     decayed = json.loads(capsys.readouterr().out)
     when, more = document["when"], document["more_days"]
     assert when["answer"] == decayed["answer"]
-    assert when["times"] == decayed["scenario"]["times"] == "0,24"
+    assert when["days"] == [float(day) for day in decayed["scenario"]["times"].split(",")]
+    assert when["last"] == when["days"][-1] == 24.0
     assert when["target"] == decayed["scenario"]["target"][0]
     assert when["I2_published"] == decayed["truth"]["I2_published"]
     own: dict[str, list[Any]] = {row["what"]: [] for row in decayed["sensitivity"]}
@@ -150,6 +151,8 @@ def test_why_no_day_can_be_recommended_is_said(plans: dict[str, Plan]) -> None:
     assert "<h2>When to test</h2>" in page
     assert "planner decay (--delta0" in page
     assert plans["chronic-after"].extra["no_when"] is None
+    # What only some reviews have is not taken for granted.
+    assert "lesion" not in " ".join(read(page).rest + [row["text"] for row in late.extra["arrive"]])
 
 
 def test_the_plan_follows_power(after: Plan) -> None:
@@ -328,6 +331,7 @@ def test_program_of_studies_ranks_by_what_it_teaches(plans: dict[str, Plan]) -> 
     steps = {row["step"]: row for row in rows}
     one, days = steps["one more laboratory"], steps["one laboratory, three more days"]
     assert (one["animals"], one["days"], days["days"]) == (46, 1, 4)
+    assert steps["one laboratory, each animal tested twice and averaged"]["days"] == 2
     # More days say nothing more about mu and tau, and more about the half-life.
     assert days["mu"] == one["mu"]
     assert days["half_life"]["value"] > one["half_life"]["value"]

@@ -27,7 +27,8 @@ def arrive(parts: Parts) -> list[dict[str, str]]:
     return [
         {"item": "1", "title": "Study design",
          "text": f"a. {treated[0].upper()}{treated[1:]} ([treatment, dose and route]) and one "
-                 "control group ([control treatment]); sham-operated animals: [sham group]. "
+                 "control group ([control treatment]); further controls, such as sham-operated "
+                 "animals: [sham group]. "
                  "b. Experimental unit: [experimental unit]."},
         {"item": "2", "title": "Sample size",
          "text": f"a. {sizes}. b. Decided before the experiment, by simulation from "
@@ -38,8 +39,8 @@ def arrive(parts: Parts) -> list[dict[str, str]]:
                  "of testing and place of the cage are randomized as well; whoever tests the "
                  "animals does not know the group: [who is blinded]."},
         {"item": "6", "title": "Outcome measures",
-         "text": "a. [outcome and its unit], measured before the lesion, before the first dose and "
-                 "at [time of the test]. b. Primary outcome: [outcome and its unit] at [time of "
+         "text": "a. [outcome and its unit], measured before the first dose and at [time of the "
+                 "test]. b. Primary outcome: [outcome and its unit] at [time of "
                  "the test]; the group size was planned for it."},
         {"item": "7", "title": "Statistical methods",
          "text": f"a. {cap(test_sentence(design))}; {sidedness(parts)}; the difference with "

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from planner.errors import InputError, unknown
+from planner.reports.text import fitted
 from sims.smallstudy_names import CARTER_STRENGTHS, MECHANISMS, NEUTRAL, STRENGTHS
 
 if TYPE_CHECKING:
@@ -14,9 +15,12 @@ if TYPE_CHECKING:
     from sims.types import Studies
 
 P_CUT = 0.025
+# Of step with several cuts a strength is the weights beyond each of them.
+Strength = float | tuple[float, ...]
 _RANGES = {
     "step": "0 to 1", "direction": "0 to 1", "carter": "none, medium, strong",
-    "inflation": "-100 to 100", "peak": "whole numbers 1 to 50",
+    "inflation": "-100 to 100 (negative: smaller in small studies)",
+    "peak": "whole numbers 1 to 50",
     "stopping": "whole numbers 0 to 50", "outliers": "0 to 1",
 }  # fmt: skip
 
@@ -28,39 +32,41 @@ class Swept:
     Parameters
     ----------
     name : the one that is varied
-    strengths : its strengths, the neutral one first
+    strengths : its strengths, the neutral one first, then from weak to strong
     fixed : others, name to strength
     cuts : of "step", one-sided p values
-    steps : for several cuts, by strength the weights beyond each cut
     """
 
     name: str
-    strengths: tuple[float, ...]
+    strengths: tuple[Strength, ...]
     fixed: tuple[tuple[str, float], ...] = ()
     cuts: tuple[float, ...] = (P_CUT,)
-    steps: dict[float, tuple[float, ...]] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
         """As it is typed."""
         return "+".join([self.name, *(f"{name}={shown(name, x)}" for name, x in self.fixed)])
 
-    def neutral(self, strength: float) -> bool:
+    def neutral(self, strength: Strength) -> bool:
         """Whether nothing happens at this strength."""
-        return strength == NEUTRAL[self.name] and not self.fixed
+        return distance(self.name, strength) == 0.0 and not self.fixed
 
-    def columns(self, strength: float) -> dict[str, Any]:
+    def only(self, strength: Strength) -> Swept:
+        """The same with this strength alone."""
+        return replace(self, strengths=(strength,))
+
+    def columns(self, strength: Strength) -> dict[str, Any]:
         """The design columns of a row: mechanism, weight, strength."""
         if self.name == "step":
-            several = self.steps.get(strength)
-            weight = strength if several is None else ":".join(f"{w:g}" for w in several)
+            several = isinstance(strength, tuple)
+            weight = shown(self.name, strength) if several else strength
             return {"mechanism": self.label, "weight": weight, "strength": None}
         return {
             "mechanism": self.label, "weight": None,
             "strength": shown(self.name, strength) if self.name == "carter" else strength,
         }  # fmt: skip
 
-    def build(self, strength: float, vtype: str = "CMA") -> Mechanism:
+    def build(self, strength: Strength, vtype: str = "CMA") -> Mechanism:
         """The mechanism as kernels take it.
 
         Raises
@@ -69,10 +75,12 @@ class Swept:
         """
         from sims.selection import make_mechanism
 
-        all_strengths = {**dict(self.fixed), self.name: strength}
+        single = 1.0 if isinstance(strength, tuple) else strength
+        all_strengths = {**dict(self.fixed), self.name: single}
         weights = None
         if self.name == "step" and len(self.cuts) > 1:
-            weights = (1.0, *self.steps.get(strength, (strength,) * len(self.cuts)))
+            several = strength if isinstance(strength, tuple) else (strength,) * len(self.cuts)
+            weights = (1.0, *several)
             all_strengths["step"] = 1.0
         for name, value in all_strengths.items():
             try:
@@ -85,11 +93,27 @@ class Swept:
         return make_mechanism(all_strengths, cuts=self.cuts, weights=weights, variance=vtype)
 
 
-def shown(name: str, strength: float) -> str:
+def shown(name: str, strength: Strength) -> str:
     """A strength as it is typed."""
+    if isinstance(strength, tuple):
+        return ":".join(f"{weight:g}" for weight in strength)
     if name == "carter":
-        return next(word for word, value in CARTER_STRENGTHS.items() if value == strength)
+        return next((word for word, value in CARTER_STRENGTHS.items() if value == strength),
+                    f"{strength:g}")  # fmt: skip
     return f"{strength:g}"
+
+
+def distance(name: str, strength: Strength) -> float:
+    """How far a strength is from doing nothing; of several weights their mean."""
+    several = strength if isinstance(strength, tuple) else (strength,)
+    return sum(abs(value - NEUTRAL[name]) for value in several) / len(several)
+
+
+def does_nothing(mechanism: str, weight: float | str | None, strength: float | str | None) -> bool:
+    """Whether nothing happens in a row of these design columns; of several some always act."""
+    if mechanism == "none" or "+" in mechanism:
+        return mechanism == "none"
+    return strength == "none" or NEUTRAL[mechanism] in (weight, strength)
 
 
 def swept(
@@ -111,7 +135,9 @@ def swept(
     parts = mechanisms.split(",") if isinstance(mechanisms, str) else list(mechanisms)
     edges = _numbers("--cuts", cuts) if cuts is not None else (P_CUT,)
     if not edges or list(edges) != sorted(set(edges)) or not 0.0 < edges[0] <= edges[-1] < 1.0:
-        raise InputError(f"--cuts {cuts}; accepted: rising one-sided p values, such as 0.025,0.5")
+        raise InputError(
+            f"--cuts {_short(cuts)}; accepted: rising one-sided p values, such as 0.025,0.5"
+        )
     found = [_one(part.strip(), weight, strength, edges) for part in parts if part.strip()]
     if not found:
         raise InputError(f"--mechanism names none; names that exist: {', '.join(MECHANISMS)}")
@@ -136,37 +162,44 @@ def _one(text: str, weight: Any, strength: Any, cuts: tuple[float, ...]) -> Swep
             fixed.append((name, _strength(name, value)))
         else:
             varied.append(name)
+    names = [*varied, *(name for name, _ in fixed)]
+    if len(names) > 1 and ("none" in names or len(set(names)) < len(names)):
+        raise InputError(
+            f"--mechanism {_short(text)}: each acts once, and none acts with no other; accepted: "
+            "such as step+peak=3"
+        )
     if len(varied) > 1:
         raise InputError(
-            f"--mechanism {text}: of several together, all but one need a strength, such as "
-            f"{varied[0]}+{varied[1]}={shown(varied[1], STRENGTHS[varied[1]][-1])}"
+            f"--mechanism {_short(text)}: of several together, all but one need a strength, "
+            f"such as {varied[0]}+{varied[1]}={shown(varied[1], STRENGTHS[varied[1]][-1])}"
         )
     if not varied:
         name, value_ = fixed.pop()
         return Swept(name=name, strengths=(value_,), fixed=tuple(fixed), cuts=cuts)
     name = varied[0]
-    steps: dict[float, tuple[float, ...]] = {}
+    strengths: list[Strength]
     if name == "step" and weight is not None:
-        strengths = []
-        for item in _items("--weight", weight):
-            several = [_number("--weight", part) for part in str(item).split(":")]
-            if len(several) not in (1, len(cuts)):
-                raise InputError(
-                    f"--weight {item}: {len(several)} weights for {len(cuts)} cuts; accepted: one "
-                    "for each cut, joined by colons"
-                )
-            for one in several:
-                if not 0.0 <= one <= 1.0:
-                    raise InputError(f"--weight {one:g}; accepted: {_RANGES['step']}")
-            strengths.append(several[0])
-            if len(several) > 1:
-                steps[several[0]] = tuple(several)
+        strengths = [_weights(item, cuts) for item in _items("--weight", weight)]
     elif strength is not None and name not in ("step", "none"):
         strengths = [_strength(name, item) for item in _items("--strength", strength)]
     else:
         strengths = list(STRENGTHS[name])
-    ordered = tuple(dict.fromkeys([NEUTRAL[name], *strengths]))
-    return Swept(name=name, strengths=ordered, fixed=tuple(fixed), cuts=cuts, steps=steps)
+    ordered = sorted(dict.fromkeys([NEUTRAL[name], *strengths]), key=lambda x: distance(name, x))
+    return Swept(name=name, strengths=tuple(ordered), fixed=tuple(fixed), cuts=cuts)
+
+
+def _weights(item: Any, cuts: tuple[float, ...]) -> Strength:
+    """A weight of step, or with several cuts one for each, joined by colons."""
+    several = tuple(_number("--weight", part) for part in str(item).split(":"))
+    if len(several) not in (1, len(cuts)):
+        raise InputError(
+            f"--weight {_short(item)}: {len(several)} weights for {len(cuts)} cuts; accepted: one "
+            "for each cut, joined by colons"
+        )
+    for one in several:
+        if not 0.0 <= one <= 1.0:
+            raise InputError(f"--weight {one:g}; accepted: {_RANGES['step']}")
+    return several[0] if len(set(several)) == 1 else several
 
 
 def _strength(name: str, item: Any) -> float:
@@ -175,6 +208,11 @@ def _strength(name: str, item: Any) -> float:
     if name == "carter" and str(item) not in ("0", "1", "2"):
         raise unknown("--strength", str(item), CARTER_STRENGTHS)
     return _number("--weight" if name == "step" else "--strength", item)
+
+
+def _short(typed: Any) -> str:
+    """What was typed, short enough to be said on a line."""
+    return fitted(str(typed), 40)
 
 
 def _items(option: str, values: Any) -> list[Any]:
@@ -190,7 +228,7 @@ def _number(option: str, text: Any) -> float:
     except (TypeError, ValueError):
         value = float("nan")
     if not -1e6 < value < 1e6:
-        raise InputError(f"{option} {text}; accepted: numbers such as 1,0.5,0.2")
+        raise InputError(f"{option} {_short(text)}; accepted: numbers such as 1,0.5,0.2")
     return value
 
 
@@ -213,8 +251,8 @@ def capped(
         cap = attempts_cap(mechanism, studies, mu, tau)
     except Unpublishable as share:
         raise InputError(
-            f"--mechanism {label}: at a mean effect of {mu:.3g} it publishes a share of {share} "
-            "of the\nstudies run, so that one synthesis would take for ever; accepted: a weaker one"
+            f"--mechanism {_short(label)}: at a mean effect of {mu:.3g} it publishes too few\n"
+            f"of the studies run ({share}): it would take for ever; accepted: a weaker one"
         ) from None
     exact = unpublished_share(mechanism, studies, mu, tau) if by_integral(mechanism) else None
     return cap, exact

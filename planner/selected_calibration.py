@@ -22,7 +22,7 @@ from planner.errors import InputError
 from planner.files import write_atomically
 from planner.finished_work import Kept, user_store
 from planner.kept_calibrations import shipped_folder
-from planner.mechanisms import Swept, shown
+from planner.mechanisms import Strength, Swept, shown
 from planner.small_study_check import small_study_check
 
 if TYPE_CHECKING:
@@ -141,9 +141,7 @@ def discounted(
         return calibration.mu / root, calibration.tau / root
     varied = Swept(name="step", strengths=(DISCOUNT_WEIGHT,))
     try:
-        found = calibrate_selected(
-            analysis, calibration, varied, jobs=jobs, progress=progress
-        )[0]
+        found = calibrate_selected(analysis, calibration, varied, jobs=jobs, progress=progress)[0]
     except InputError:  # no truth gives these numbers under selection: keep the distance of 1/4
         return 0.75 * calibration.mu, calibration.tau
     return found.mu, found.tau
@@ -155,7 +153,7 @@ def reads_se_as_sd(mu: float) -> bool:
 
 
 def _joint_known(
-    analysis: Analysis, calibration: Calibration, varied: Swept, strength: float
+    analysis: Analysis, calibration: Calibration, varied: Swept, strength: Strength
 ) -> bool:
     from sims.selection_shares import by_integral
 
@@ -189,7 +187,7 @@ def _calculate(
     analysis: Analysis,
     calibration: Calibration,
     varied: Swept,
-    strength: float,
+    strength: Strength,
     sets: StudySets | None,
     seed: int,
     jobs: int | None,
@@ -259,7 +257,7 @@ def _check(analysis: Analysis, rows: np.ndarray) -> list[dict[str, Any]]:
 
 
 def _key(
-    analysis: Analysis, calibration: Calibration, varied: Swept, strength: float, seed: int
+    analysis: Analysis, calibration: Calibration, varied: Swept, strength: Strength, seed: int
 ) -> str:
     """Digest of everything that a truth under selection depends on."""
     sims = resources.files("sims")

@@ -7,7 +7,7 @@ from typing import Any
 
 from planner.calibration import Calibration
 from planner.errors import InputError
-from planner.mechanisms import Swept, swept
+from planner.mechanisms import Swept, distance, swept
 from planner.published import Analysis
 from planner.results import Result, provenance
 from planner.selected_calibration import calibrate_selected
@@ -39,16 +39,13 @@ def selected_result(
     one = _single(mechanism, weight, strength)
     asked = next((x for x in one.strengths if not one.neutral(x)), one.strengths[0])
     # The band of worlds: the usual strengths as well, if they are of this mechanism.
-    usual = STRENGTHS[one.name] if not one.steps else ()
-    order = sorted({*one.strengths, *usual}, key=lambda x: _distance(one, x))
-    worlds = Swept(name=one.name, strengths=tuple(order), fixed=one.fixed, cuts=one.cuts,
-                   steps=one.steps)  # fmt: skip
+    several = any(isinstance(x, tuple) for x in one.strengths)
+    usual = () if several else STRENGTHS[one.name]
+    order = sorted({*one.strengths, *usual}, key=lambda x: distance(one.name, x))
     found = []
-    for x in worlds.strengths:
-        single = Swept(name=one.name, strengths=(x,), fixed=one.fixed, cuts=one.cuts,
-                       steps=one.steps)  # fmt: skip
+    for x in order:
         try:
-            found += calibrate_selected(analysis, calibration, single, seed=seed, jobs=jobs)
+            found += calibrate_selected(analysis, calibration, one.only(x), seed=seed, jobs=jobs)
         except InputError:
             if x in one.strengths:
                 raise
@@ -96,11 +93,6 @@ def _single(mechanism: str, weight: Any, strength: Any) -> Swept:
             "together, such as step+peak=3"
         )
     return found[0]
-
-
-def _distance(one: Swept, strength: float) -> float:
-    """How far a strength is from doing nothing."""
-    return abs(strength - STRENGTHS[one.name][0])
 
 
 def _typed(values: Any) -> str | None:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from planner.all_bias import nothing_but_selection
 from planner.calibration import Calibration, calibrate, truth_fields
 from planner.errors import InputError, check_seed, unknown
 from planner.group_sizes import Sizes
-from planner.mechanisms import Swept, capped, swept
+from planner.mechanisms import Strength, Swept, capped, swept
 from planner.options import check_truth, replications
 from planner.precision import precise
 from planner.results import Result, performance_row, provenance
@@ -35,7 +36,7 @@ class Cell:
     """One simulated situation: a mechanism at a strength, so many studies, of such sizes."""
 
     swept: Swept
-    strength: float
+    strength: Strength
     k: int
     n: int | None
     studies: Studies
@@ -86,8 +87,10 @@ def bias(
 
     Returns
     -------
-    Result with rows bias, rmse, emp_se, coverage, success, power, type_i, convergence, mse_change
-    for corrections, rejection and type_i for detectors, unpublished and run_per_published.
+    Result with rows bias, rmse, median_error, emp_se, coverage, success, power, type_i,
+    convergence, mse_change for corrections, as_large for none of them, rejection and type_i for
+    detectors, unpublished and run_per_published; `extra["all_bias"]` says what a mean true effect
+    of zero would publish (`planner.all_bias`).
 
     Raises
     ------
@@ -108,6 +111,8 @@ def bias(
         raise unknown("--vtype", vtype, VTYPES)
     if not 1e-9 <= alpha < 0.5:
         raise InputError(f"--alpha {alpha:g}; accepted: 0.000000001 to below 0.5")
+    if cluster == "none" and share:
+        raise InputError(f"--share {share:g} goes with --cluster study or --cluster lab")
     calibration: Calibration | None = None
     if mu is None or tau is None:
         if analysis is None:
@@ -125,14 +130,15 @@ def bias(
         raise InputError("--mu and --tau come without a number of studies: give --k, such as --k 9")
     counts = check_counts([analysis.k] if k is None and analysis else k or [], "--k", 2, MOST_K)
     cells = _cells(varied, counts, laws, analysis, calibration, vtype)
+    large = math.nan if analysis is None else analysis.g.number
     found = _simulate(
-        cells, mean, spread, (detectors, corrections, estimator.upper(), alpha), vtype, reps, seed,
-        jobs, progress,
+        cells, mean, spread, (detectors, corrections, estimator.upper(), alpha, large), vtype,
+        reps, seed, jobs, progress,
     )  # fmt: skip
     rows = _rows(found, name, detectors, corrections, estimator.upper())
     scenario = {
         "analysis": None if analysis is None else analysis.name, "evidence": None, "reading": [],
-        "mechanism": ",".join(one.label for one in varied),
+        "mechanism": _typed(mechanism),
         "weight": _typed(weight), "strength": _typed(strength), "cuts": _typed(cuts),
         "k": None if k is None else counts, "n": None if n is None else [law[0] for law in laws],
         "sizes": sizes, "detector": ",".join(detectors), "correction": ",".join(corrections),
@@ -142,9 +148,16 @@ def bias(
     from planner.reports.bias_figures import bias_by_strength, typical_funnel, winners
     from planner.reports.bias_words import bias_answer, bias_headline, bias_warnings
 
+    strongest = _strongest(cells, None if analysis is None else analysis.k)
+    all_bias = nothing_but_selection(
+        analysis, calibration, strongest.swept, strongest.strength, strongest.studies, spread,
+        {"estimator": estimator.upper(), "alpha": alpha, "vtype": vtype, "reps": reps,
+         "seed": seed, "jobs": jobs},
+        progress,
+    )  # fmt: skip
     facts = {
         "analysis": analysis, "calibration": calibration, "rows": rows, "mu": mean, "tau": spread,
-        "scenario": scenario, "varied": varied, "reps": reps,
+        "scenario": scenario, "varied": varied, "reps": reps, "all_bias": all_bias,
     }  # fmt: skip
     return Result(
         command="bias",
@@ -156,6 +169,7 @@ def bias(
         provenance=provenance(seed, analysis),
         extra={
             "headline": bias_headline(facts),
+            "all_bias": all_bias,
             "typical": typical(_shown_cell(cells), mean, spread, vtype, estimator.upper(), seed),
         },
         figures={"bias": bias_by_strength, "funnel": typical_funnel, "winners": winners},
@@ -198,6 +212,13 @@ def _cells(
     ]
 
 
+def _strongest(cells: Sequence[Cell], k: int | None) -> Cell:
+    """The first mechanism at its strongest, with as many studies as were published if possible."""
+    own = [cell for cell in cells if cell.swept is cells[0].swept]
+    at = [cell for cell in own if cell.k == k] or [cell for cell in own if cell.k == own[0].k]
+    return [cell for cell in at if cell.n == at[0].n][-1]
+
+
 def _shown_cell(cells: Sequence[Cell]) -> Cell:
     """The situation whose typical funnel is drawn: the first mechanism, second strongest."""
     own = [cell for cell in cells if (cell.swept, cell.k, cell.n) ==
@@ -225,11 +246,11 @@ def _simulate(
     from sims.selection_tally import bias_sums, make_analyses
 
     jobs = default_jobs() if jobs is None else jobs
-    detectors, corrections, estimator, alpha = how
+    detectors, corrections, estimator, alpha, large = how
     found = []
     for done, cell in enumerate(cells):
         built = cell.swept.build(cell.strength, vtype)
-        analyses: Analyses = make_analyses(cell.k, detectors, corrections, estimator, alpha)
+        analyses: Analyses = make_analyses(cell.k, detectors, corrections, estimator, alpha, large)
         sums, exact = [], None
         for mean in (mu, 0.0):
             cap, share = capped(built, cell.studies, mean, tau, cell.swept.label)
@@ -256,17 +277,14 @@ def _rows(
     rows = []
     # Rejection of each detector where nothing happens, at the same truth, k and sizes.
     neutral = {
-        (cell.k, cell.n): sums.detectors
-        for cell, sums, _, _ in found
-        if cell.swept.neutral(cell.strength)
+        (cell.k, cell.n): sums for cell, sums, _, _ in found if cell.swept.neutral(cell.strength)
     }
     for cell, sums, null, exact in found:
         columns = {"truth": truth, "k": cell.k, "n": cell.n, **cell.swept.columns(cell.strength)}
         rows += [performance_row(numbers, **columns) for numbers in _general(sums, exact)]
         for name in detectors:
-            own, at_neutral = sums.detectors[name], neutral[cell.k, cell.n][name]
-            done = int(sums.general["done"])
-            for label, s in (("rejection", own), ("type_i", at_neutral)):
+            for label, those in (("rejection", sums), ("type_i", neutral[cell.k, cell.n])):
+                s, done = those.detectors[name], int(those.general["done"])
                 n = int(s["applied"])
                 row = proportion(label, s["rejected"], n, done - n)._asdict()
                 rows.append(performance_row(row, **columns, detector=name))
@@ -308,6 +326,7 @@ def _corrected(sums: BiasSums, null: BiasSums, name: str) -> list[Performance]:
     """Measures of one correction; proportions are among the syntheses where it exists."""
     from sims.performance import bias as mean_error
     from sims.performance import emp_se, mean, proportion, rmse
+    from sims.selection_errors import median_size
 
     s, zero = sums.corrections[name], null.corrections[name]
     n, n_zero = int(s["n_ok"]), int(zero["n_ok"])
@@ -318,13 +337,16 @@ def _corrected(sums: BiasSums, null: BiasSums, name: str) -> list[Performance]:
         mean_error("bias", e, n, failed),
         emp_se("emp_se", e, n, failed),
         rmse("rmse", e, n, failed),
+        median_size("median_error", sums.sizes[name], failed),
         proportion("coverage", s["cover"], n, failed),
         proportion("success", s["benefit"], n, failed),
         proportion("power", s["benefit"] + s["harm"], n, failed),
         proportion("type_i", zero["benefit"] + zero["harm"], n_zero, done_zero - n_zero),
         proportion("convergence", s["n_ok"], done, failed),
     ]
-    if name != "none":
+    if name == "none":
+        found.append(proportion("as_large", zero["large"], n_zero, done_zero - n_zero))
+    else:
         both = int(s["n_both"])
         found.append(mean("mse_change", s["excess"], s["excess_sq"], both, done - both))
     return found

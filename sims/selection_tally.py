@@ -13,6 +13,7 @@ from sims.corrections import T_BASED, correct_many
 from sims.engine import Runner, run_tally
 from sims.names import ESTIMATORS
 from sims.selection import Mechanism, published_syntheses
+from sims.selection_errors import EDGES, binned
 from sims.smallstudy import detect_many, kendall_pvals
 from sims.smallstudy_names import CORRECTIONS, DETECTORS
 from sims.streams import scenario_key
@@ -25,16 +26,19 @@ LEFT = 1.0  # the side away from benefit is where simulations fill
 
 GENERAL = ("done", "given_up", "run", "run_sq", "published")
 PER_DETECTOR = ("applied", "rejected")
-# e: estimate - mu; excess: e^2 less that of the first correction, where both exist.
+# e: estimate - mu; excess: e^2 less that of the first correction, where both exist; large: how
+# many estimates are as large as a published one.
 PER_CORRECTION = (
     "n_ok", "e", "e2", "e3", "e4", "cover", "benefit", "harm", "n_both", "excess", "excess_sq",
+    "large",
 )  # fmt: skip
 
 
 class Analyses(NamedTuple):
     """What is done with each synthesis: names, the model behind, two-sided level, quantiles.
 
-    t, switch: quantiles of t with k - 2 df (alpha two-sided; PET_SWITCH one-sided); z: normal.
+    t, switch: quantiles of t with k - 2 df (alpha two-sided; PET_SWITCH one-sided); z: normal;
+    large: the published effect that estimates are compared with, or NaN.
     """
 
     detectors: tuple[str, ...]
@@ -44,14 +48,19 @@ class Analyses(NamedTuple):
     t: float
     switch: float
     z: float
+    large: float
 
 
 class BiasSums(NamedTuple):
-    """Sums over replicates by name: general, by detector, by correction (see the tuples above)."""
+    """Sums over replicates by name: general, by detector, by correction (see the tuples above).
+
+    sizes: by correction, how many errors are in which bin of `sims.selection_errors`.
+    """
 
     general: dict[str, float]
     detectors: dict[str, dict[str, float]]
     corrections: dict[str, dict[str, float]]
+    sizes: dict[str, np.ndarray]
 
 
 def make_analyses(
@@ -60,6 +69,7 @@ def make_analyses(
     corrections: Sequence[str] = tuple(CORRECTIONS),
     estimator: str = "DL",
     alpha: float = 0.05,
+    large: float = np.nan,
 ) -> Analyses:
     """Analyses of k studies; the first correction is what the others are compared with."""
     from scipy.special import ndtri, stdtrit
@@ -68,7 +78,7 @@ def make_analyses(
     if k > 2:
         t, switch = float(-stdtrit(k - 2.0, alpha / 2.0)), float(-stdtrit(k - 2.0, PET_SWITCH))
     z = float(-ndtri(alpha / 2.0))
-    return Analyses(tuple(detectors), tuple(corrections), estimator, alpha, t, switch, z)
+    return Analyses(tuple(detectors), tuple(corrections), estimator, alpha, t, switch, z, large)
 
 
 def draw_published(
@@ -129,8 +139,9 @@ def add_syntheses(
 
 def n_sums(analyses: Analyses) -> int:
     """Length of a block's sums."""
+    per_correction = len(PER_CORRECTION) + len(EDGES) - 1
     detectors = len(PER_DETECTOR) * len(analyses.detectors)
-    return len(GENERAL) + detectors + len(PER_CORRECTION) * len(analyses.corrections)
+    return len(GENERAL) + detectors + per_correction * len(analyses.corrections)
 
 
 def _add_up(drawn: tuple[np.ndarray, ...], analyses: Analyses) -> np.ndarray:
@@ -145,6 +156,7 @@ def _add_up(drawn: tuple[np.ndarray, ...], analyses: Analyses) -> np.ndarray:
         detect_many(yi, vi, ni, DETECTORS[name], exact, found)
         sums += [found[:, 4].sum(), np.sum(found[:, 3] < analyses.alpha)]
     plain: np.ndarray | None = None
+    sizes = []
     for name in analyses.corrections:
         x = np.empty((len(yi), 9))
         correct_many(
@@ -160,7 +172,9 @@ def _add_up(drawn: tuple[np.ndarray, ...], analyses: Analyses) -> np.ndarray:
         sums += [ok.sum(), *(np.sum(e[ok] ** power) for power in (1, 2, 3, 4))]
         sums += [np.sum(np.abs(about) <= critical), np.sum(stat > critical)]
         sums += [np.sum(stat < -critical), both.sum(), excess.sum(), np.sum(excess**2)]
-    return np.array(sums, dtype=float)
+        sums += [np.sum(x[ok, 0] >= analyses.large)]
+        sizes.append(binned(e[ok]))
+    return np.concatenate([np.array(sums, dtype=float), *sizes])
 
 
 def _named(total: np.ndarray, analyses: Analyses) -> BiasSums:
@@ -171,6 +185,8 @@ def _named(total: np.ndarray, analyses: Analyses) -> BiasSums:
 
     general = take(GENERAL)
     detectors = {name: take(PER_DETECTOR) for name in analyses.detectors}
+    corrections = {name: take(PER_CORRECTION) for name in analyses.corrections}
+    rest = np.array(list(values)).reshape(len(analyses.corrections), len(EDGES) - 1)
     return BiasSums(
-        general, detectors, {name: take(PER_CORRECTION) for name in analyses.corrections}
+        general, detectors, corrections, dict(zip(analyses.corrections, rest, strict=True))
     )

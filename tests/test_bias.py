@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from scipy import stats
 
@@ -17,6 +18,7 @@ from planner.reports.bias_measures import (
 )
 from planner.reports.bias_words import CORRECTION_NAMES, DETECTOR_NAMES
 from planner.small_study import DEFAULT_REPS
+from sims.selection_errors import binned, median_size
 from sims.smallstudy_names import CORRECTIONS, DETECTORS, MECHANISMS, NEUTRAL, STRENGTHS
 
 FAST = {"mu": 0.8, "tau": 0.4, "k": (6,), "sizes": "4:12", "reps": 600}
@@ -117,8 +119,10 @@ def test_mechanisms_as_typed():
     assert (one.name, one.strengths, one.fixed) == ("step", (1.0, 0.5, 0.1), (("peak", 3.0),))
     assert one.label == "step+peak=3"
     (two,) = swept("step", weight="0.5:0.2,0.1:0.05", cuts="0.025,0.5")
-    assert two.columns(0.5) == {"mechanism": "step", "weight": "0.5:0.2", "strength": None}
-    assert two.build(0.5).weights.tolist() == [1.0, 0.5, 0.2]
+    assert two.strengths == (1.0, (0.5, 0.2), (0.1, 0.05))
+    columns = {"mechanism": "step", "weight": "0.5:0.2", "strength": None}
+    assert two.columns((0.5, 0.2)) == columns
+    assert two.build((0.5, 0.2)).weights.tolist() == [1.0, 0.5, 0.2]
     assert two.build(1.0).weights.tolist() == [1.0, 1.0, 1.0]
     (three,) = swept("carter", strength="strong")
     assert [three.columns(x)["strength"] for x in three.strengths] == ["none", "strong"]
@@ -208,3 +212,41 @@ def test_pool_has_them_all(tmp_path):
     assert [row["applicable"] for row in few["detectors"]] == [False, False]
     with pytest.raises(InputError, match="fill-side"):
         planner.pool(path, fill_side="lft")
+
+
+def test_where_nothing_happens_is_the_column_where_nothing_happens(capsys):
+    # peak acts at every weight of step+peak=3: the first column is a run with no mechanism.
+    code, out, _ = run(capsys, "bias", *TYPED, "--mechanism", "step+peak=3", "--weight", "1,0.5")
+    assert code == 0
+    assert "none*" in out
+    assert "1*" not in out
+    together = planner.bias(**FAST, mechanism="step+peak=3", weight=(1.0, 0.5))
+    alone = planner.bias(**FAST, mechanism="none")
+    base = value(alone, "bias", correction="none")["value"]
+    assert f"({base:+.2f} where nothing happens)" in together.answer
+    acting = value(together, "bias", mechanism="step+peak=3", weight=1.0, correction="none")
+    assert acting["value"] > base + 0.1
+
+
+def test_could_it_all_be_bias_is_what_a_mean_of_zero_gives():
+    # Seed 1, 600 syntheses of 6. The two-sided errors at a mean of zero come from other draws;
+    # under selection for benefit they are benefits but for a few: within 4 MCSE and a point.
+    result = planner.bias(**FAST)
+    found = result.extra["all_bias"]
+    strongest = min(row["weight"] for row in result.performance if row["weight"] is not None)
+    assert found["weight"] == strongest
+    assert found["as_large"] is None
+    error = value(result, "type_i", weight=strongest, correction="none")
+    sd = np.hypot(error["mcse"], found["benefit"]["mcse"])
+    assert abs(found["benefit"]["value"] - error["value"]) < 4.0 * sd + 0.01
+    assert "Could it all be bias?" in result.answer
+
+
+def test_the_median_error_is_not_moved_by_runaways():
+    rng = np.random.default_rng(1)
+    errors = rng.normal(size=100_000)
+    errors[:100] = 1e6
+    row = median_size("median_error", binned(errors))
+    assert abs(row.value - stats.norm.ppf(0.75)) < 4.0 * row.mcse + 0.002
+    exact = np.sqrt(0.25 / 100_000) / (2.0 * stats.norm.pdf(stats.norm.ppf(0.75)))
+    assert row.mcse == pytest.approx(exact, rel=0.1)

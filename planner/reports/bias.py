@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from planner.mechanisms import does_nothing
 from planner.reports.bias_words import (
     CORRECTION_NAMES,
     DETECTOR_NAMES,
@@ -15,6 +16,7 @@ from planner.reports.bias_words import (
     strength_words,
     strongest,
     winner,
+    without,
 )
 from planner.reports.measures import percent
 from planner.reports.meta_wording import precise
@@ -24,50 +26,80 @@ from planner.reports.text import paragraph
 if TYPE_CHECKING:
     from planner.results import Result
 
-MOST_COLUMNS = 4
-MOST_OTHERS = 8
+WIDTH = 28  # of the columns of one measure
+LINES = 60
+SLIM = ("pet", "peese", "egger-n-vi")  # close to PET-PEESE and egger-n
 
 
 def bias_page(result: Result) -> str:
-    """The page of `planner bias`."""
+    """The page of `planner bias`; what does not fit is left to --json, and said."""
+    page = _page(result, slim=False)
+    return page if page.count("\n") < LINES else _page(result, slim=True)
+
+
+def _page(result: Result, slim: bool) -> str:
     document = result.document()
     rows = document["performance"]
     all_groups = groups(rows)
-    shown = _thinned(all_groups[0])
+    neutral = without(rows, all_groups[0])
+    shown = _thinned(all_groups[0], neutral)
+    others = [
+        group for group in all_groups[1:] if not all(does_nothing(*place[:3]) for place in group)
+    ]
+    left_out = ("trimfill-r0", *(SLIM if slim else ()))
     lines = [*paragraph(str(result.extra["headline"])), ""]
     lines += [*paragraph(result.answer, "ANSWER  "), ""]
-    lines += _corrections(rows, shown, ("bias", "rmse"), ("bias (SDs)", "rmse (SDs)"), _signed)
+    heads = ("bias (SDs)", "rmse (SDs)")
+    lines += _corrections(rows, shown, ("bias", "rmse"), heads, _signed, left_out)
     heads = ("95% interval covers", "significant without effect")
-    lines += _corrections(rows, shown, ("coverage", "type_i"), heads, _share)
-    lines += _detectors(rows, shown)
-    lines += _others(rows, all_groups[1:], document["scenario"]["alpha"])
+    lines += _corrections(rows, shown, ("coverage", "type_i"), heads, _share, left_out)
+    lines += _detectors(rows, shown, slim)
+    end = []
     if document["warnings"]:
-        lines += ["BEFORE YOU USE THIS"]
+        end += ["BEFORE YOU USE THIS"]
         for warning in document["warnings"]:
-            lines += paragraph(warning["text"], "! ")
-    return "\n".join([*lines, *repeat(document)])
+            end += paragraph(warning["text"], "! ")
+    end += repeat(document)
+    room = LINES - len(lines) - sum(line.count("\n") + 1 for line in end)
+    lines += _others(rows, others, document["scenario"]["alpha"], room)
+    return "\n".join([*lines, *end])
 
 
-def _thinned(group: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """The neutral strength, and the strongest of the others."""
-    return group if len(group) <= MOST_COLUMNS else [group[0], *group[-(MOST_COLUMNS - 1) :]]
+def _thinned(group: list[tuple[Any, ...]], neutral: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    """Where nothing happens, then the strongest of the others that fit."""
+    others = [place for place in group if place != neutral]
+    most = WIDTH // _width([neutral, *others]) - 1
+    return [neutral, *others[-most:]]
 
 
-def _label(place: tuple[Any, ...], neutral: bool) -> str:
+def _label(place: tuple[Any, ...]) -> str:
     value = place[1] if place[1] is not None else place[2]
+    if place[0] == "none":
+        value = "none"
     text = value if isinstance(value, str) or value is None else f"{value:g}"
-    star = "*" if neutral and "=" not in place[0] else ""
-    return f"{text or '-'}{star}"[:7]
+    return f"{text}{'*' if does_nothing(*place[:3]) else ''}"[:13]
+
+
+def _width(shown: Sequence[tuple[Any, ...]]) -> int:
+    """Of a column: its strength stays apart from the next."""
+    return max(7, *(len(_label(place)) + 1 for place in shown))
+
+
+def _marks(shown: Sequence[tuple[Any, ...]]) -> str:
+    width = _width(shown)
+    return "".join(f"{_label(place):>{width}}" for place in shown)
 
 
 def _head(shown: Sequence[tuple[Any, ...]], heads: tuple[str, str]) -> list[str]:
-    width = 7 * len(shown)
-    marks = "".join(f"{_label(place, i == 0):>7}" for i, place in enumerate(shown))
+    marks = _marks(shown)
     k, n = shown[0][3], shown[0][4]
     first = f"  k {k}" + ("" if n is None else f", n {n}")
-    kind = f"  {shown[0][0]}, {strength_words(shown[0]).split(' ')[0]}"
+    last = shown[-1]
+    kind = f"  {last[0]}, {strength_words(last).split(' ')[0]}"
+    if last[0] == "none" or last[0] == "carter":
+        kind = f"  {last[0]}"
     return [
-        f"{first:<22}{heads[0]:>{width}}  {heads[1]:>{width}}".rstrip(),
+        f"{first:<22}{heads[0]:>{len(marks)}}  {heads[1]:>{len(marks)}}".rstrip(),
         f"{kind[:21]:<22}{marks}  {marks}",
     ]
 
@@ -78,14 +110,15 @@ def _corrections(
     measures: tuple[str, str],
     heads: tuple[str, str],
     form: Callable[[float | None], str],
+    left_out: Sequence[str],
 ) -> list[str]:
     names = dict.fromkeys(row["correction"] for row in rows if row["correction"] is not None)
-    lines = _head(shown, heads)
+    lines, width = _head(shown, heads), _width(shown)
     for name in names:
-        if name == "trimfill-r0":  # next to L0 it says little; JSON has it
+        if name in left_out:  # next to the others they say little; JSON has them
             continue
         cells = [
-            "".join(f"{form(number(rows, place, m, correction=name)):>7}" for place in shown)
+            "".join(f"{form(number(rows, place, m, correction=name)):>{width}}" for place in shown)
             for m in measures
         ]
         lines.append(f"   {CORRECTION_NAMES[name]:<19}{cells[0]}  {cells[1]}")
@@ -102,17 +135,23 @@ def _share(value: float | None) -> str:
     return "-" if value is None else precise(value)
 
 
-def _detectors(rows: Sequence[Mapping[str, Any]], shown: Sequence[tuple[Any, ...]]) -> list[str]:
+def _detectors(
+    rows: Sequence[Mapping[str, Any]], shown: Sequence[tuple[Any, ...]], slim: bool
+) -> list[str]:
     names = dict.fromkeys(row["detector"] for row in rows if row["detector"] is not None)
-    marks = "".join(f"{_label(place, i == 0):>7}" for i, place in enumerate(shown))
+    marks, width = _marks(shown), _width(shown)
     lines = [f"{'  tests: small-study effects':<34}{marks}"]
     for name in names:
+        if slim and name in SLIM:
+            continue
         cells = "".join(
-            f"{_share(number(rows, place, 'rejection', detector=name)):>7}" for place in shown
+            f"{_share(number(rows, place, 'rejection', detector=name)):>{width}}" for place in shown
         )
         lines.append(f"    {DETECTOR_NAMES[name]:<30}{cells}")
-    hidden = "".join(f"{_percent(number(rows, place, 'unpublished')):>7}" for place in shown)
-    ran = "".join(f"{_signed(number(rows, place, 'run_per_published')):>7}" for place in shown)
+    hidden = "".join(f"{_percent(number(rows, place, 'unpublished')):>{width}}" for place in shown)
+    ran = "".join(
+        f"{_signed(number(rows, place, 'run_per_published')):>{width}}" for place in shown
+    )
     lines += [
         f"    {'studies unpublished':<30}{hidden}",
         f"    {'studies run for each published':<30}{ran}",
@@ -124,7 +163,8 @@ def _detectors(rows: Sequence[Mapping[str, Any]], shown: Sequence[tuple[Any, ...
         f"  * nothing happens here. {reps:,} syntheses each, {model}: SE of shares "
         f"<= {50.0 / max(1, reps) ** 0.5:.1f} points."
     )
-    return [line.rstrip() for line in [*lines, note, ""]]
+    more = ["    PET, PEESE, Egger with weights 1/v: --json or --out has them"] if slim else []
+    return [line.rstrip() for line in [*lines, note, *more, ""]]
 
 
 def _percent(value: float | None) -> str:
@@ -132,14 +172,18 @@ def _percent(value: float | None) -> str:
 
 
 def _others(
-    rows: Sequence[Mapping[str, Any]], others: list[list[tuple[Any, ...]]], alpha: float
+    rows: Sequence[Mapping[str, Any]],
+    others: list[list[tuple[Any, ...]]],
+    alpha: float,
+    room: int,
 ) -> list[str]:
-    """One line for each further mechanism, k and n."""
+    """One line for each further mechanism, k and n, in as many lines as there is room for."""
     if not others:
         return []
     head = f"  {'also simulated':<33}{'hidden':>7}{'bias':>7}  {'smallest rmse':<20}{'seen':>6}"
     lines = [head]
-    for group in others[:MOST_OTHERS]:
+    most = len(others) if len(others) + 2 <= room else max(1, room - 3)
+    for group in others[:most]:
         place = strongest(rows, group)
         best = winner(rows, place)
         test, power, _ = best_detector(rows, place, alpha)
@@ -150,6 +194,6 @@ def _others(
         hidden = _percent(number(rows, place, "unpublished"))
         off = _signed(number(rows, place, "bias", correction="none"))
         lines.append(f"   {name[:31]:<32}{hidden:>7}{off:>7}  {chosen:<20}{seen:>6}")
-    if len(others) > MOST_OTHERS:
-        lines.append(f"    and {len(others) - MOST_OTHERS} more: --json or --out has them all")
+    if len(others) > most:
+        lines.append(f"    and {len(others) - most} more: --json or --out has them all")
     return [*lines, ""]

@@ -3,11 +3,13 @@
 BIAS_MEASURES = {
     "bias": "mean of the estimate less the mean true effect of all studies run",
     "rmse": "root mean squared error of the estimate",
+    "median_error": "median size of the error, which a few estimates far out do not move",
     "mse_change": "mean squared error less that of the uncorrected estimate, paired",
     "coverage": "share of syntheses whose interval holds the mean true effect",
     "success": "chance that the estimate is a significant benefit",
     "power": "chance that it is significant in either direction",
     "type_i": "the same at a mean true effect of 0; for a test: with no mechanism",
+    "as_large": "chance, at a mean true effect of 0, of an effect as large as the published one",
     "rejection": "chance that a test for small-study effects is significant",
     "convergence": "share of syntheses in which the correction exists",
     "unpublished": "share of the studies run that nobody sees",
@@ -36,9 +38,10 @@ MECHANISM_WORDS = {
     "direction": "an effect against benefit is published with probability --strength",
     "carter": "censoring of Carter et al.: --strength none, medium, strong",
     "inflation": "true effects larger by --strength / sqrt(n), n animals in both groups",
-    "peak": "the largest of --strength correlated time points is published",
+    "peak": "the largest of --strength time points, correlated by 0.5, is published",
     "stopping": "up to --strength further looks, 2 animals more per group, until p < 0.025",
-    "outliers": "share --strength of labs drop animals beyond 2 SDs if that makes p < 0.025",
+    "outliers": "share --strength of labs drop animals beyond 2 SDs if that makes p < 0.025; "
+    "groups of 4 or 5 cannot have any",
 }
 BIAS_WORDS = {
     **BIAS_MEASURES,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from planner.mechanisms import does_nothing
 from planner.reports.measures import percent
 from planner.reports.meta_wording import meta_headline, precise
 
@@ -18,6 +19,7 @@ DETECTOR_NAMES = {
     "egger-n-vi": "Egger, 1/sqrt(n), weights 1/v", "begg": "Begg-Mazumdar",
 }  # fmt: skip
 FAIR = 1.5  # a test that rejects this many times its level where nothing happens sees nothing
+RUNAWAY = 4.0  # an rmse so many times the median error is made by a few estimates
 Row = Mapping[str, Any]
 
 
@@ -60,6 +62,12 @@ def strength_words(place: tuple[Any, ...]) -> str:
     return strength if isinstance(strength, str) else f"strength {strength:g}"
 
 
+def without(rows: Sequence[Row], group: Sequence[tuple[Any, ...]]) -> tuple[Any, ...]:
+    """The situation where nothing happens, with the k and n of a group; every run has it."""
+    places = dict.fromkeys([*group, *(situation(row) for row in rows)])
+    return next(place for place in places if does_nothing(*place[:3]) and place[3:] == group[0][3:])
+
+
 def strongest(rows: Sequence[Row], group: Sequence[tuple[Any, ...]]) -> tuple[Any, ...]:
     """The situation that the answer is about: the last but one of several strengths."""
     return group[-2] if len(group) > 2 else group[-1]
@@ -68,13 +76,20 @@ def strongest(rows: Sequence[Row], group: Sequence[tuple[Any, ...]]) -> tuple[An
 def best_detector(
     rows: Sequence[Row], place: tuple[Any, ...], alpha: float
 ) -> tuple[str | None, float, float]:
-    """The fair test that rejects most often, with its rejection and that with no mechanism."""
+    """The fair test that rejects most often, with its rejection and that with no mechanism.
+
+    A test is unfair if its rejection where nothing happens exceeds FAIR times its level by more
+    than simulation error explains.
+    """
     best: tuple[str | None, float, float] = (None, -1.0, -1.0)
     names = dict.fromkeys(row["detector"] for row in rows if row["detector"] is not None)
     for name in names:
         power = number(rows, place, "rejection", detector=name)
-        false = number(rows, place, "type_i", detector=name)
-        if power is None or false is None or false > FAIR * alpha:
+        at_neutral = pick(rows, place, "type_i", detector=name)
+        false = None if at_neutral is None else at_neutral["value"]
+        if power is None or at_neutral is None or false is None:
+            continue
+        if at_neutral["ci_lb"] > FAIR * alpha:
             continue
         if power > best[1]:
             best = (name, power, false)
@@ -105,8 +120,8 @@ def bias_headline(facts: Mapping[str, Any]) -> str:
         return meta_headline(None, "Small-study effects", facts["mu"], facts["tau"])
     return (
         meta_headline(facts["analysis"], "Small-study effects")
-        + f" Simulated at its matched truth: mean {facts['mu']:.2f}, SD between laboratories "
-        f"{facts['tau']:.2f}."
+        + f" Simulated at the truth that fits if nothing was selected: mean {facts['mu']:.2f}, "
+        f"SD between laboratories {facts['tau']:.2f}."
     )
 
 
@@ -114,17 +129,20 @@ def bias_answer(facts: Mapping[str, Any]) -> str:
     """The answer of `planner bias`: what selection does, what sees it, what helps, what harms."""
     rows, alpha = facts["rows"], facts["scenario"]["alpha"]
     group = groups(rows)[0]
-    place, neutral = strongest(rows, group), group[0]
+    place, neutral = strongest(rows, group), without(rows, group)
     off = number(rows, place, "bias", correction="none") or 0.0
     base = number(rows, neutral, "bias", correction="none") or 0.0
     hidden = number(rows, place, "unpublished") or 0.0
     text = (
         f"With {_mechanism(place)}, {percent(hidden)} of the studies run stay unpublished and the "
         f"pooled effect is {abs(off):.2f} SDs too {'high' if off > 0 else 'low'} "
-        f"({base:+.2f} with none)."
+        f"({base:+.2f} where nothing happens)."
     )
+    text += all_bias_sentences(facts["all_bias"])
     name, power, false = best_detector(rows, place, alpha)
-    if name is None:
+    if name is None and not _tested(rows, place):
+        text += f" With {place[3]} studies of these sizes no test for it exists."
+    elif name is None:
         text += " No test for it rejects at its own level where nothing happens."
     else:
         text += (
@@ -133,11 +151,13 @@ def bias_answer(facts: Mapping[str, Any]) -> str:
         )
     best, still = winner(rows, place), winner(rows, neutral)
     if best is not None and still is not None:
-        same = " too" if best[0] == still[0] else ""
+        which = (
+            f"where nothing happens, too ({still[1]:.2f})" if best[0] == still[0]
+            else f"where nothing happens, {CORRECTION_NAMES[still[0]]} ({still[1]:.2f})"
+        )  # fmt: skip
         text += (
-            f" The smallest error has the estimate {CORRECTION_NAMES[best[0]]} (rmse "
-            f"{best[1]:.2f}); with no selection {CORRECTION_NAMES[still[0]]}{same} "
-            f"({still[1]:.2f})."
+            f" Of the estimates, {CORRECTION_NAMES[best[0]]} has the smallest error (rmse "
+            f"{best[1]:.2f}); {which}."
         )
     worst = _worst(rows, neutral)
     if worst is not None and abs(worst[1] - base) > 0.05:
@@ -146,6 +166,42 @@ def bias_answer(facts: Mapping[str, Any]) -> str:
             f"estimate by {worst[1] - base:+.2f}."
         )
     return text
+
+
+def all_bias_sentences(found: Mapping[str, Any]) -> str:
+    """Could it all be publication bias? From `planner.all_bias`, with a space before."""
+    place = (found["mechanism"], found["weight"], found["strength"])
+    chance = f"a significant benefit in {_with_error(found['benefit'])}"
+    if found["as_large"] is not None:
+        chance += (
+            f" of such reviews and one as large as the published {found['published']:.3g} in "
+            f"{_with_error(found['as_large'])}"
+        )
+    else:
+        chance += " of such reviews"
+    text = f" Could it all be bias? With {_mechanism(place)}, a mean effect of zero gives {chance}"
+    truth = found["selected"]
+    if truth is not None:
+        text += (
+            f"; the truth that gives the published numbers then has mean {truth['mu']:.2f} (SD "
+            f"{truth['tau']:.2f})"
+        )
+    elif found["why"] == "no-truth":
+        text += "; no truth gives the published numbers then"
+    return text + "."
+
+
+def _with_error(row: Row) -> str:
+    """A share with its simulation error in percentage points, where it would be seen."""
+    error = 100.0 * row["mcse"]
+    return precise(row["value"]) + (f" (+-{error:.1f})" if error >= 0.5 else "")
+
+
+def _tested(rows: Sequence[Row], place: tuple[Any, ...]) -> bool:
+    return any(
+        row["measure"] == "rejection" and situation(row) == place and row["n_sim"] > 0
+        for row in rows
+    )
 
 
 def _mechanism(place: tuple[Any, ...]) -> str:
@@ -171,7 +227,7 @@ def bias_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
     rows, scenario, analysis = facts["rows"], facts["scenario"], facts["analysis"]
     alpha = scenario["alpha"]
     group = groups(rows)[0]
-    neutral = group[0]
+    neutral = without(rows, group)
     found: list[tuple[str, str]] = []
     loud = [
         (number(rows, neutral, "type_i", detector=name) or 0.0, name) for name in DETECTOR_NAMES
@@ -190,17 +246,18 @@ def bias_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
     if off is not None and abs(off - base) > 0.05:
         found.append((
             "sel3",
-            f"The selection model is {off:+.2f} off with no selection, and more studies do not "
-            "help: it takes sampling variances as known, and those of effect sizes are not.",
+            f"The selection model is {off:+.2f} off with no selection, however many studies: it "
+            "takes sampling variances as known, and those of effect sizes are not.",
         ))  # fmt: skip
     silent = dict.fromkeys(
         row["detector"] for row in rows if row["measure"] == "rejection" and row["n_sim"] == 0
     )
     if silent:
+        few = all(row["k"] < 3 for row in rows)
         found.append((
             "not-applicable",
-            f"{', '.join(DETECTOR_NAMES[str(name)] for name in silent)}: not applicable where all "
-            "groups have the same size.",
+            f"{', '.join(DETECTOR_NAMES[str(name)] for name in silent)}: not applicable "
+            + ("to two studies." if few else "where all groups have the same size."),
         ))  # fmt: skip
     rare = [
         row for row in rows
@@ -212,13 +269,35 @@ def bias_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
             "not-estimated",
             f"The {CORRECTION_NAMES[worst['correction']]} exists in only "
             f"{percent(worst['value'])} of syntheses at {strength_words(situation(worst))}, k "
-            f"{worst['k']}: it needs significant and other studies. Its numbers are about those.",
+            f"{worst['k']}: {_why_not(worst)}. Its numbers are about those.",
         ))  # fmt: skip
+    found += _runaway(rows, strongest(rows, group))
     if analysis is not None:
         found.append((
             "truth",
-            "The mean effect of all studies run is the one calibrated without selection. Which "
-            "truth gives the published numbers under selection: planner calibrate "
-            f"{analysis.option} --mechanism step --weight 0.2",
+            "All truths that fit under selection, with their range: planner calibrate "
+            f"{analysis.option} --mechanism step",
         ))  # fmt: skip
     return [{"code": code, "text": text} for code, text in found]
+
+
+def _why_not(row: Row) -> str:
+    """Why a correction does not exist in some syntheses."""
+    if row["k"] < 3 and row["correction"] not in ("sel3", "p-uniform-star"):
+        return "it needs three studies"
+    if row["correction"] == "sel3":
+        return "it needs significant and other studies"
+    return "elsewhere its equations have no solution"
+
+
+def _runaway(rows: Sequence[Row], place: tuple[Any, ...]) -> list[tuple[str, str]]:
+    """Corrections whose root mean squared error is made by a few estimates far out."""
+    found = []
+    for name in dict.fromkeys(row["correction"] for row in rows if row["correction"] is not None):
+        total = number(rows, place, "rmse", correction=name)
+        median = number(rows, place, "median_error", correction=name)
+        if total is not None and median is not None and total > RUNAWAY * median:
+            found.append(f"{CORRECTION_NAMES[name]} (median error {median:.2f})")
+    if not found:
+        return []
+    return [("runaway", f"A few estimates far out make the rmse of {', '.join(found)}.")]

@@ -76,7 +76,7 @@ def show_in_notebook(figure: Figure, name: str) -> None:
         return
     from io import BytesIO
 
-    from IPython.display import Image, display
+    from IPython.display import Image, display  # type: ignore[import-not-found]
 
     target = BytesIO()
     render_figure(figure, target, "png", name)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 from planner.cli import main
 from planner.reproduction import KINDS, differences, reproduce, scenarios
@@ -145,6 +147,7 @@ def test_names_are_known(capsys: pytest.CaptureFixture[str]) -> None:
 def test_every_scenario_file_is_what_its_command_takes() -> None:
     from planner.options import read_scenario
 
-    names = ("analysis", "update", "labs", "animals", "sesoi", "file", "benefit")
     for one in scenarios():
-        assert read_scenario(one.file, one.command, dict.fromkeys(names))
+        command = typer.main.get_command(import_module(f"planner.commands.{one.command}").app)
+        options = [parameter.name for parameter in command.params]
+        assert read_scenario(one.file, one.command, dict.fromkeys(options))

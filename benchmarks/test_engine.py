@@ -4,6 +4,7 @@ import subprocess
 import sys
 from statistics import median
 
+import joblib  # noqa: F401 - see the two threads
 import numpy as np
 
 from benchmarks.test_two_arm import seconds
@@ -16,7 +17,7 @@ from sims.syntheses import make_studies
 from sims.tally import KernelTally
 
 REPETITIONS = 7
-N_SIM = 1_500_000
+N_SIM = 6_000_000
 K = 9
 
 
@@ -32,14 +33,15 @@ def reviews() -> tuple[KernelTally, tuple[int, ...]]:
 
 def test_two_threads_against_one() -> None:
     tally, shape = reviews()
-    run_tally(tally, 200_000, shape, 2)  # compiled, and joblib imported
+    # Compiled first. joblib is imported above: threads start only where they repay its import.
+    run_tally(tally, 200_000, shape, 2)
     pairs = [
         [seconds(lambda jobs=jobs: run_tally(tally, N_SIM, shape, jobs)) for jobs in (1, 2)]
         for _ in range(REPETITIONS)
     ]
     one, two = (median(times) for times in zip(*pairs, strict=True))
     print(f"two threads: {one / two:.2f} times as fast ({1e9 * two / N_SIM:.0f} ns per review)")
-    assert one / two > 1.0
+    assert one / two > 1.6
 
 
 def starting(*arguments: str) -> float:

@@ -88,9 +88,9 @@ def bias(
     Returns
     -------
     Result with rows bias, rmse, median_error, emp_se, coverage, success, power, type_i,
-    convergence, mse_change for corrections, as_large for none of them, rejection and type_i for
-    detectors, unpublished and run_per_published; `extra["all_bias"]` says what a mean true effect
-    of zero would publish (`planner.all_bias`).
+    convergence, mse_change for corrections, rejection and type_i for detectors, unpublished and
+    run_per_published; `extra["all_bias"]` says what a mean true effect of zero would publish
+    (`planner.all_bias`).
 
     Raises
     ------
@@ -344,9 +344,7 @@ def _corrected(sums: BiasSums, null: BiasSums, name: str) -> list[Performance]:
         proportion("type_i", zero["benefit"] + zero["harm"], n_zero, done_zero - n_zero),
         proportion("convergence", s["n_ok"], done, failed),
     ]
-    if name == "none":
-        found.append(proportion("as_large", zero["large"], n_zero, done_zero - n_zero))
-    else:
+    if name != "none":
         both = int(s["n_both"])
         found.append(mean("mse_change", s["excess"], s["excess_sq"], both, done - both))
     return found

@@ -9,10 +9,9 @@ BIAS_MEASURES = {
     "success": "chance that the estimate is a significant benefit",
     "power": "chance that it is significant in either direction",
     "type_i": "the same at a mean true effect of 0; for a test: with no mechanism",
-    "as_large": "chance, at a mean true effect of 0, of an effect as large as the published one",
     "rejection": "chance that a test for small-study effects is significant",
     "convergence": "share of syntheses in which the correction exists",
-    "unpublished": "share of the studies run that nobody sees",
+    "unpublished": "share of the studies run that nobody sees; others of the same size follow",
 }
 # What is regressed on the intercept of a t-test with k - 2 df, or correlated.
 DETECTOR_WORDS = {

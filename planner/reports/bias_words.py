@@ -78,8 +78,8 @@ def best_detector(
 ) -> tuple[str | None, float, float]:
     """The fair test that rejects most often, with its rejection and that with no mechanism.
 
-    A test is unfair if its rejection where nothing happens exceeds FAIR times its level by more
-    than simulation error explains.
+    A test is fair if its rejection where nothing happens is shown, beyond simulation error, not
+    to exceed FAIR times its level: the answer shall not name another test by another seed.
     """
     best: tuple[str | None, float, float] = (None, -1.0, -1.0)
     names = dict.fromkeys(row["detector"] for row in rows if row["detector"] is not None)
@@ -89,7 +89,7 @@ def best_detector(
         false = None if at_neutral is None else at_neutral["value"]
         if power is None or at_neutral is None or false is None:
             continue
-        if at_neutral["ci_lb"] > FAIR * alpha:
+        if at_neutral["ci_ub"] > FAIR * alpha:
             continue
         if power > best[1]:
             best = (name, power, false)
@@ -143,7 +143,7 @@ def bias_answer(facts: Mapping[str, Any]) -> str:
     if name is None and not _tested(rows, place):
         text += f" With {place[3]} studies of these sizes no test for it exists."
     elif name is None:
-        text += " No test for it rejects at its own level where nothing happens."
+        text += " No test for it is shown to keep its level where nothing happens."
     else:
         text += (
             f" The best test ({DETECTOR_NAMES[name]}) sees it in {percent(power)} of syntheses; "
@@ -179,12 +179,15 @@ def all_bias_sentences(found: Mapping[str, Any]) -> str:
         )
     else:
         chance += " of such reviews"
-    text = f" Could it all be bias? With {_mechanism(place)}, a mean effect of zero gives {chance}"
+    text = (
+        f" Could it all be bias? With {_mechanism(place)}, a mean effect of zero (SD "
+        f"{found['tau']:.2f}) gives {chance}"
+    )
     truth = found["selected"]
     if truth is not None:
         text += (
-            f"; the truth that gives the published numbers then has mean {truth['mu']:.2f} (SD "
-            f"{truth['tau']:.2f})"
+            f"; the truth that gives the published numbers then has mean {truth['mu']:.2f} and "
+            "the same SD"
         )
     elif found["why"] == "no-truth":
         text += "; no truth gives the published numbers then"

@@ -49,7 +49,7 @@ class Swept:
 
     def neutral(self, strength: Strength) -> bool:
         """Whether nothing happens at this strength."""
-        return distance(self.name, strength) == 0.0 and not self.fixed
+        return does_nothing(**self.columns(strength))
 
     def only(self, strength: Strength) -> Swept:
         """The same with this strength alone."""

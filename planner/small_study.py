@@ -130,10 +130,9 @@ def bias(
         raise InputError("--mu and --tau come without a number of studies: give --k, such as --k 9")
     counts = check_counts([analysis.k] if k is None and analysis else k or [], "--k", 2, MOST_K)
     cells = _cells(varied, counts, laws, analysis, calibration, vtype)
-    large = math.nan if analysis is None else analysis.g.number
     found = _simulate(
-        cells, mean, spread, (detectors, corrections, estimator.upper(), alpha, large), vtype,
-        reps, seed, jobs, progress,
+        cells, mean, spread, (detectors, corrections, estimator.upper(), alpha), vtype, reps, seed,
+        jobs, progress,
     )  # fmt: skip
     rows = _rows(found, name, detectors, corrections, estimator.upper())
     scenario = {
@@ -246,11 +245,11 @@ def _simulate(
     from sims.selection_tally import bias_sums, make_analyses
 
     jobs = default_jobs() if jobs is None else jobs
-    detectors, corrections, estimator, alpha, large = how
+    detectors, corrections, estimator, alpha = how
     found = []
     for done, cell in enumerate(cells):
         built = cell.swept.build(cell.strength, vtype)
-        analyses: Analyses = make_analyses(cell.k, detectors, corrections, estimator, alpha, large)
+        analyses: Analyses = make_analyses(cell.k, detectors, corrections, estimator, alpha)
         sums, exact = [], None
         for mean in (mu, 0.0):
             cap, share = capped(built, cell.studies, mean, tau, cell.swept.label)

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sims.kernels import kernel
-from sims.longitudinal_reml import cholesky, invert_factor
+from sims.longitudinal_reml import invert
 
 
 class MonotoneWork(NamedTuple):
@@ -78,23 +78,6 @@ def _within(moments, end, squares):
                 total -= sums[a] * sums[b] / moments.n[group, last]
             squares[a, b] = total
             squares[b, a] = total
-
-
-@kernel
-def _inverse(squares, p, factor, inverse_factor, out):
-    # Inverse of the leading (p, p) of `squares`; False if it is none.
-    own = factor[:p, :p]
-    if not cholesky(squares[:p, :p], own):
-        return False
-    invert_factor(own, inverse_factor[:p, :p])
-    for i in range(p):
-        for j in range(i + 1):
-            total = 0.0
-            for k in range(i, p):
-                total += inverse_factor[k, i] * inverse_factor[k, j]
-            out[i, j] = total
-            out[j, i] = total
-    return True
 
 
 @kernel
@@ -164,8 +147,9 @@ def fit_monotone(moments, c, difference, covariance, work):
         if not df > start:
             return nothing
         _within(moments, end, work.squares)
-        if not _inverse(work.squares, start, work.factor, work.inverse_factor,
-                        work.inverses[start]):  # fmt: skip
+        before = work.inverses[start][:start, :start]
+        if not invert(work.squares[:start, :start], work.factor[:start, :start],
+                      work.inverse_factor[:start, :start], before):  # fmt: skip
             return nothing
         _regress(work.squares, start, end, df, work.inverses[start], work.slopes, work.residual)
         sizes = 1.0 / n[0, start] + 1.0 / n[1, start]

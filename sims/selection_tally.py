@@ -72,12 +72,12 @@ def make_analyses(
     large: float = np.nan,
 ) -> Analyses:
     """Analyses of k studies; the first correction is what the others are compared with."""
-    from scipy.special import ndtri, stdtrit
+    from sims.inference import critical_value
 
     t, switch = np.nan, np.inf
     if k > 2:
-        t, switch = float(-stdtrit(k - 2.0, alpha / 2.0)), float(-stdtrit(k - 2.0, PET_SWITCH))
-    z = float(-ndtri(alpha / 2.0))
+        t, switch = critical_value(alpha, k - 2.0), critical_value(2.0 * PET_SWITCH, k - 2.0)
+    z = critical_value(alpha, np.inf)
     return Analyses(tuple(detectors), tuple(corrections), estimator, alpha, t, switch, z, large)
 
 

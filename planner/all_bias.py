@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from planner.errors import InputError
 from planner.mechanisms import Strength, Swept, capped
 
 if TYPE_CHECKING:
@@ -90,17 +89,12 @@ def _selected(
     progress: Callable[[str, int, int], None] | None,
 ) -> tuple[Selected | None, str | None]:
     """The truth that gives the published numbers under the mechanism; else why it is not known."""
-    from planner.selected_calibration import calibrate_selected
+    from planner.selected_calibration import selected_truth
     from sims.selection_shares import by_integral
 
     if analysis is None or calibration is None:
         return None, "by-hand"
     if not by_integral(varied.build(strength)):
         return None, "raw-data"
-    try:
-        found = calibrate_selected(
-            analysis, calibration, varied.only(strength), jobs=how["jobs"], progress=progress
-        )
-    except InputError:
-        return None, "no-truth"
-    return found[0], None
+    found = selected_truth(analysis, calibration, varied.only(strength), how["jobs"], progress)
+    return found, "no-truth" if found is None else None

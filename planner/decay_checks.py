@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from planner.decay_designs import parse_days
+from planner.decay_designs import ONE_DAY, parse_days
 from planner.errors import InputError
 from planner.options import parse_sizes
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 DEFAULT_QUESTIONS = ("decay", "residual", "half-life")
 SEARCHED = "half-life"  # what --optimize answers if no question is asked
-ONE_DAY = ("residual", "gone")  # questions about the last day alone
 # What says nothing about the truth.
 _PLANS = (
     "n", "animals", "shrink", "sesoi", "sides", "allocation", "treated", "attrition", "rho",

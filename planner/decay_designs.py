@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sims.longitudinal import ContrastTest
 
 QUESTIONS = ("decay", "residual", "half-life", "shape", "gone")
+ONE_DAY = ("residual", "gone")  # questions about the last day alone
 CONTRASTS = ("first-last", "linear", "optimal")
 COVARIANCES = ("cs", "ar1")
 TESTS = ("contrast", "cs-pooled", "reml")
@@ -187,7 +188,7 @@ class DecayDesign:
         on complete data: what it says tends to the complete data's as losses tend to none.
         """
         if self.layout == "cohorts":
-            return "contrast" if question in ("residual", "gone") else "cohorts"
+            return "contrast" if question in ONE_DAY else "cohorts"
         if self.test == "reml":
             return "reml"
         pooled = self.test == "cs-pooled" and question == "decay"
@@ -231,10 +232,13 @@ class DecayDesign:
 
     # Animals ---------------------------------------------------------------------------------
 
+    def one_day(self, questions: Sequence[str]) -> bool:
+        """Whether the last day alone answers the questions; earlier ones tell of animals lost."""
+        return bool(questions) and set(questions) <= set(ONE_DAY) and self.dropout == 0.0
+
     def days_of_animals(self, questions: Sequence[str] = ()) -> int:
         """How many days have animals of their own; residual and gone need those of one day."""
-        single = bool(questions) and set(questions) <= {"residual", "gone"}
-        return len(self.times) if self.layout == "cohorts" and not single else 1
+        return len(self.times) if self.layout == "cohorts" and not self.one_day(questions) else 1
 
     def animals(self, n: int, questions: Sequence[str] = ()) -> int:
         """Animals analysed in all to answer the questions; n is per treated group (and cohort)."""

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from planner.decay_answers import Answers
-from planner.decay_checks import ONE_DAY
-from planner.decay_designs import DecayDesign, Truths
+from planner.decay_designs import ONE_DAY, DecayDesign, Truths
 from planner.errors import InputError
 from planner.results import performance_row
 
@@ -125,7 +124,7 @@ def last_days(
     return [
         {"question": question, "truth": truth.name, "n": n, "target": goal,
          "day": last_day(design, question, truth, goal, n)}
-        for question in questions if question in ("residual", "gone") and design.exact(question)
+        for question in questions if question in ONE_DAY and design.exact(question)
         for truth in truths for n in sizes
     ]  # fmt: skip
 
@@ -183,7 +182,7 @@ def sensitivity(
                      "ci_ub": high, "asked": asked_for,
                      "animals": None if n is None else changed.animals(n, [question])})  # fmt: skip
 
-    one_day = question in ONE_DAY and design.dropout == 0.0
+    one_day = design.one_day([question])
     if design.layout == "repeated" and not one_day:
         top = 1.0 - design.error if design.covariance == "ar1" else 1.0
         for rho in sorted({0.3, 0.5, 0.7, design.rho}):

@@ -11,15 +11,13 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from planner.decay_designs import Truths
-from planner.errors import InputError
+from planner.joint_half_lives import half_life_between, matched_half_life
 from planner.questions import DISCOUNT
-from planner.selected_calibration import DISCOUNT_WEIGHT, calibrate_selected, reads_se_as_sd
+from planner.selected_calibration import DISCOUNTED, reads_se_as_sd, selected_truth
 
 if TYPE_CHECKING:
     from planner.calibration import Calibration
     from planner.published import Analysis
-
-N_MATCH = 1 << 15  # simulated syntheses behind a median
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,18 +58,8 @@ def discounted_effects(
     progress: Callable[[str, int, int], None] | None,
 ) -> list[tuple[float, float] | None]:
     """(mu, tau) of each analysis under step selection of weight 0.2; None: no truth gives it."""
-    from planner.mechanisms import Swept
-
-    varied = Swept(name="step", strengths=(DISCOUNT_WEIGHT,))
-    found: list[tuple[float, float] | None] = []
-    for analysis, calibration in analyses:
-        try:
-            one = calibrate_selected(analysis, calibration, varied, jobs=jobs, progress=progress)[0]
-        except InputError:
-            found.append(None)
-        else:
-            found.append((one.mu, one.tau))
-    return found
+    found = [selected_truth(*one, DISCOUNTED, jobs, progress) for one in analyses]
+    return [None if one is None else (one.mu, one.tau) for one in found]
 
 
 def discounted_truth(
@@ -93,8 +81,6 @@ def discounted_truth(
         )  # fmt: skip
     decay = "kept"
     if after is not None and len(set(delays)) == 1:
-        from planner.decay_truth import half_life_between
-
         half_life, decay = float(half_life_between(delays[0], before[0], after[0])), "selection"
     return Sceptical(
         name="discounted", delta0=before[0], tau=before[1], half_life=half_life,
@@ -120,19 +106,8 @@ def se_as_sd_truth(
     root = math.sqrt(during.sizes.median)
     smaller, decay = early.mu / root, "kept"
     if late is not None and delays:
-        from planner.decay_truth import half_life_between
-
         decay = "effects"
-        if len(set(delays)) == 1:
-            half_life = float(half_life_between(delays[0], smaller, late.mu))
-        else:
-            from planner.calibration import SEED, studies_like
-            from sims.decay_syntheses import matched_half_life
-
-            studies = studies_like(after, late.cluster, late.share)
-            half_life = matched_half_life(
-                studies, smaller, early.tau / root, after.g.number, delays, N_MATCH, SEED, jobs
-            )
+        half_life = matched_half_life(smaller, early.tau / root, late, after, delays, jobs)
     return Sceptical(
         name="se-read-as-sd", delta0=smaller, tau=0.0, half_life=half_life,
         effect="se-read-as-sd", decay=decay,

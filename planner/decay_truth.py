@@ -18,6 +18,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from planner.errors import InputError, unknown
+from planner.joint_half_lives import (
+    N_MATCH,
+    half_life_between,
+    joint_half_lives,
+    matched_half_life,
+)
 
 if TYPE_CHECKING:
     from planner.calibration import Calibration
@@ -26,7 +32,6 @@ if TYPE_CHECKING:
 
 READINGS = ("text", "table-median", "table-average")
 AFTER, DURING = "chronic-after", "chronic-during"
-N_MATCH = 1 << 15  # simulated syntheses behind a median
 SHAPES = ("exponential", "linear", "plateau")
 
 
@@ -298,23 +303,19 @@ def _read(
     """One delay for all: T = t ln 2 / ln(mu before / mu after). Different delays: by simulation."""
     from planner.calibration import SEED, studies_like
     from planner.decay_sceptical import discounted_truth, se_as_sd_truth
-    from planner.joint_half_lives import joint_half_lives
-    from sims.decay_syntheses import matched_half_life, simulate_decayed
+    from sims.decay_syntheses import simulate_decayed
     from sims.engine import default_jobs
 
     jobs = jobs or default_jobs()
     studies = studies_like(after, late.cluster, late.share)
     delta0, tau = early.draws_mu, early.draws_tau
     known: tuple[str, ...] = ("g", "se", after.heterogeneity_kind)
+    half_life = matched_half_life(early.mu, early.tau, late, after, delays, jobs)
     if len(set(delays)) == 1:
-        half_life = float(half_life_between(delays[0], early.mu, late.mu))
         # The two analyses have different studies: any pairing of their draws is as good.
         later = np.resize(late.draws_mu, len(delta0))
         draws = half_life_between(delays[0], delta0, later)
     else:
-        half_life = matched_half_life(
-            studies, early.mu, early.tau, after.g.number, delays, N_MATCH, SEED, jobs
-        )
         delta0, tau, draws, known = joint_half_lives(early, late, after, delays, jobs)
     predicted = None
     if after.heterogeneity_kind == "I2":
@@ -331,17 +332,6 @@ def _read(
         discounted=discounted_truth(early, half_life, delays, effects),
         se_as_sd=se_as_sd_truth(during, early, half_life, delays, after, late, jobs),
     )  # fmt: skip
-
-
-def half_life_between(delay: float, before: Any, after: Any) -> np.ndarray:
-    """Half-life that takes `before` to `after` in `delay` days; broadcasts.
-
-    0 where nothing is left (after <= 0), infinite where nothing decays (after >= before).
-    """
-    before, after = np.broadcast_arrays(np.asarray(before, float), np.asarray(after, float))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        found = delay * math.log(2.0) / np.log(before / after)
-    return np.where(after <= 0.0, 0.0, np.where(after >= before, math.inf, found))
 
 
 def _human(review: Review) -> tuple[Mapping[str, Any], ...]:

@@ -6,9 +6,10 @@ is kept in the user's store: some seconds of work.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from planner.finished_work import Kept, user_store
 if TYPE_CHECKING:
     from planner.calibration import Calibration
     from planner.published import Analysis
+
+
+N_MATCH = 1 << 15  # simulated syntheses behind a median
 
 
 class JointDraws(NamedTuple):
@@ -29,6 +33,41 @@ class JointDraws(NamedTuple):
     tau: np.ndarray
     half_life: np.ndarray
     known: tuple[str, ...]
+
+
+def half_life_between(delay: float, before: Any, after: Any) -> np.ndarray:
+    """Half-life that takes `before` to `after` in `delay` days; broadcasts.
+
+    0 where nothing is left (after <= 0), infinite where nothing decays (after >= before).
+    """
+    before, after = np.broadcast_arrays(np.asarray(before, float), np.asarray(after, float))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = delay * math.log(2.0) / np.log(before / after)
+    return np.where(after <= 0.0, 0.0, np.where(after >= before, math.inf, found))
+
+
+def matched_half_life(
+    mu: float,
+    tau: float,
+    late: Calibration,
+    after: Analysis,
+    delays: Sequence[float],
+    jobs: int,
+) -> float:
+    """Half-life (days) that takes effects N(mu, tau^2) to the publication of the analysis after.
+
+    One delay for all: to its matched mean. Different delays: to its pooled effect in the median
+    simulated synthesis.
+    """
+    if len(set(delays)) == 1:
+        return float(half_life_between(delays[0], mu, late.mu))
+    from planner.calibration import SEED, studies_like
+    from sims import decay_syntheses
+
+    studies = studies_like(after, late.cluster, late.share)
+    return decay_syntheses.matched_half_life(
+        studies, mu, tau, after.g.number, delays, N_MATCH, SEED, jobs
+    )
 
 
 def joint_half_lives(

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from planner.decay_designs import parse_days
+from planner.results import best
+
 if TYPE_CHECKING:
     from planner.calibration import Calibration
     from planner.plan_designs import Sizes
@@ -109,12 +112,12 @@ def more_days(result: Result | None, sizes: Sizes) -> dict[str, Any] | None:
         if (row["measure"], row["question"], row["n"]) == ("success", question, n)
     }  # fmt: skip
     own = success[sizes.plan_for]
-    days = [float(day) for day in str(result.scenario["times"]).split(",")]
+    days = parse_days(str(result.scenario["times"]))
     return {
         "n": n, **sizes.animals(n), "days": days, "sessions": len(days), "question": question,
         "last": days[-1],
         "by_truth": {
-            name: row["value"] if row["exact"] is None else row["exact"]
+            name: best(row)
             for name, row in success.items()
         },
         "simulated": own["value"], "mcse": own["mcse"], "n_sim": own["n_sim"],
@@ -153,10 +156,10 @@ def decay_parts(result: Result | None) -> dict[str, Any] | None:
             "share_no_decay", "I2_predicted")  # fmt: skip
     changes = [row for row in result.extra["sensitivity"] if row["n"] is not None]
     by_reading = {row["value"]: row["n"] for row in changes if row["what"] == "reading"}
-    days_of = [float(day) for day in str(result.scenario["times"]).split(",")]
+    measured = parse_days(str(result.scenario["times"]))
     return {
         "answer": result.answer, "target": rows[0]["target"] if rows else None,
-        "days": days_of, "last": days_of[-1],
+        "days": measured, "last": measured[-1],
         "question": changes[0]["question"] if changes else None,
         "I2_published": truth["I2_published"],
         "readings": [

@@ -32,6 +32,11 @@ MEASURE_COLUMNS = (
 )  # fmt: skip
 
 
+def best(row: Mapping[str, Any]) -> float:
+    """Value of a performance row: the exact one where it is known, else the simulated."""
+    return float(row["value"] if row["exact"] is None else row["exact"])
+
+
 def performance_row(measure: Mapping[str, Any], **design: Any) -> dict[str, Any]:
     """One row of `performance`: a measure's numbers and every design column."""
     row = {name: measure.get(name) for name in MEASURE_COLUMNS}

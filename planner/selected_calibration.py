@@ -23,6 +23,7 @@ from planner.files import write_atomically
 from planner.finished_work import Kept, user_store
 from planner.kept_calibrations import shipped_folder
 from planner.mechanisms import Strength, Swept, shown
+from planner.questions import DISCOUNT
 from planner.small_study_check import small_study_check
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ N_SETS = 2000  # of studies behind a joint distribution
 N_CELLS = 32  # of its grid, along mu and along tau
 _STEPS = 3  # that progress is shown in
 DISCOUNT_WEIGHT = 0.2  # of the truth called "discounted"
+DISCOUNTED = Swept(name="step", strengths=(DISCOUNT_WEIGHT,))
 SHIPPED = "selected.json"
 # Sources that these truths depend on; a change in any of them makes them out of date.
 _SOURCES = (
@@ -125,6 +127,20 @@ def calibrate_selected(
     return found
 
 
+def selected_truth(
+    analysis: Analysis,
+    calibration: Calibration,
+    varied: Swept,
+    jobs: int | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Selected | None:
+    """The truth under the first strength; None where none gives the published numbers."""
+    try:
+        return calibrate_selected(analysis, calibration, varied, jobs=jobs, progress=progress)[0]
+    except InputError:
+        return None
+
+
 def discounted(
     analysis: Analysis,
     calibration: Calibration,
@@ -139,11 +155,9 @@ def discounted(
     if reads_se_as_sd(calibration.mu):
         root = float(np.sqrt(analysis.sizes.median))
         return calibration.mu / root, calibration.tau / root
-    varied = Swept(name="step", strengths=(DISCOUNT_WEIGHT,))
-    try:
-        found = calibrate_selected(analysis, calibration, varied, jobs=jobs, progress=progress)[0]
-    except InputError:  # no truth gives these numbers under selection: keep the distance of 1/4
-        return 0.75 * calibration.mu, calibration.tau
+    found = selected_truth(analysis, calibration, DISCOUNTED, jobs, progress)
+    if found is None:
+        return (1.0 - DISCOUNT) * calibration.mu, calibration.tau
     return found.mu, found.tau
 
 
@@ -303,14 +317,12 @@ def ship(pairs: list[tuple[Analysis, Calibration]]) -> int:
 
     Of effects so large that SEs may have been read as SDs, too: a decay starts from them.
     """
-    varied = Swept(name="step", strengths=(DISCOUNT_WEIGHT,))
     entries = {}
     for analysis, calibration in pairs:
-        try:
-            found = calibrate_selected(analysis, calibration, varied)[0]
-        except InputError:
+        found = selected_truth(analysis, calibration, DISCOUNTED)
+        if found is None:
             continue
-        entries[_key(analysis, calibration, varied, DISCOUNT_WEIGHT, 1)] = found.fields()
+        entries[_key(analysis, calibration, DISCOUNTED, DISCOUNT_WEIGHT, 1)] = found.fields()
     text = json.dumps(dict(sorted(entries.items())), indent=1)
     with write_atomically(shipped_folder() / SHIPPED) as file:
         file.write((text + "\n").encode())

@@ -12,8 +12,8 @@ from planner.decay_answers import Answers
 from planner.decay_designs import DecayDesign
 from planner.decay_required import Asked, required_rows, wanted_rows
 from planner.decay_sceptical import discounted_truth, se_as_sd_truth
-from planner.decay_truth import calibrated_truth, find_analyses, half_life_between
-from planner.joint_half_lives import joint_half_lives
+from planner.decay_truth import calibrated_truth, find_analyses
+from planner.joint_half_lives import half_life_between, joint_half_lives
 from planner.mechanisms import Swept
 from planner.reports.decay_doubts import alone_words, discounted_words, se_as_sd_words
 from planner.selected_calibration import calibrate_selected

@@ -10,9 +10,9 @@ from planner.decay_truth import (
     delays_of,
     find_analyses,
     given_truth,
-    half_life_between,
 )
 from planner.errors import InputError
+from planner.joint_half_lives import half_life_between
 
 
 @pytest.fixture(scope="module")

@@ -175,9 +175,8 @@ def decay(
 ) -> None:
     from planner.backends import running_on
     from planner.decay_checks import DEFAULT_QUESTIONS
-    from planner.decay_designs import parse_days
     from planner.decay_plans import decay as run
-    from planner.options import parse_allocation, parse_sizes
+    from planner.options import parse_allocation
     from planner.reports.decay import decay_page
 
     given = option_values(ctx, decay, scenario)
@@ -185,9 +184,10 @@ def decay(
     passed = {
         name: given[name]
         for name in (
-            "during", "delta0", "tau", "half_life", "rho", "covariance", "error", "layout", "test",
-            "contrast", "dropout", "dropout_by", "response_cv", "factor", "animals", "plan_for",
-            "sesoi", "margin", "alpha", "sides", "treated", "attrition", "sd", "unit", "cluster",
+            "during", "delta0", "tau", "half_life", "times", "days", "n", "rho", "covariance",
+            "error", "layout", "test", "contrast", "dropout", "dropout_by", "response_cv", "factor",
+            "animals", "plan_for", "sesoi", "margin", "alpha", "sides", "treated", "attrition",
+            "sd", "unit", "cluster",
             "optimize", "sessions", "show_truth", "reps", "mcse", "seed", "jobs",
         )
     }  # fmt: skip
@@ -197,9 +197,6 @@ def decay(
             evidence=given["evidence"],
             reading=given["reading"] or "text",
             question=parts(given["question"]) if given["question"] else DEFAULT_QUESTIONS,
-            times=parse_days(given["times"], "--times"),
-            days=None if given["days"] is None else parse_days(given["days"], "--days"),
-            n=None if given["n"] is None else parse_sizes(given["n"]),
             allocation=parse_allocation(given["allocation"]),
             shrink=given["shrink"] or (),
             **({} if not given["target"] else {"target": given["target"]}),

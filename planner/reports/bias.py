@@ -13,6 +13,7 @@ from planner.reports.bias_words import (
     groups,
     number,
     pick,
+    strength_text,
     strength_words,
     strongest,
     winner,
@@ -20,7 +21,7 @@ from planner.reports.bias_words import (
 )
 from planner.reports.measures import percent
 from planner.reports.meta_wording import precise
-from planner.reports.terminal import repeat
+from planner.reports.terminal import repeat, warning_lines
 from planner.reports.text import paragraph
 
 if TYPE_CHECKING:
@@ -54,12 +55,7 @@ def _page(result: Result, slim: bool) -> str:
     heads = ("95% interval covers", "significant without effect")
     lines += _corrections(rows, shown, ("coverage", "type_i"), heads, _share, left_out)
     lines += _detectors(rows, shown, slim)
-    end = []
-    if document["warnings"]:
-        end += ["BEFORE YOU USE THIS"]
-        for warning in document["warnings"]:
-            end += paragraph(warning["text"], "! ")
-    end += repeat(document)
+    end = [*warning_lines(document), *repeat(document)]
     room = LINES - len(lines) - sum(line.count("\n") + 1 for line in end)
     lines += _others(rows, others, document["scenario"]["alpha"], room)
     return "\n".join([*lines, *end])
@@ -73,11 +69,7 @@ def _thinned(group: list[tuple[Any, ...]], neutral: tuple[Any, ...]) -> list[tup
 
 
 def _label(place: tuple[Any, ...]) -> str:
-    value = place[1] if place[1] is not None else place[2]
-    if place[0] == "none":
-        value = "none"
-    text = value if isinstance(value, str) or value is None else f"{value:g}"
-    return f"{text}{'*' if does_nothing(*place[:3]) else ''}"[:13]
+    return f"{strength_text(place)}{'*' if does_nothing(*place[:3]) else ''}"[:13]
 
 
 def _width(shown: Sequence[tuple[Any, ...]]) -> int:
@@ -95,9 +87,8 @@ def _head(shown: Sequence[tuple[Any, ...]], heads: tuple[str, str]) -> list[str]
     k, n = shown[0][3], shown[0][4]
     first = f"  k {k}" + ("" if n is None else f", n {n}")
     last = shown[-1]
-    kind = f"  {last[0]}, {strength_words(last).split(' ')[0]}"
-    if last[0] == "none" or last[0] == "carter":
-        kind = f"  {last[0]}"
+    words = strength_words(last).split(" ")
+    kind = f"  {last[0]}, {words[0]}" if len(words) > 1 else f"  {last[0]}"
     return [
         f"{first:<22}{heads[0]:>{len(marks)}}  {heads[1]:>{len(marks)}}".rstrip(),
         f"{kind[:21]:<22}{marks}  {marks}",

@@ -6,11 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from planner.mechanisms import does_nothing
 from planner.reports.bias_words import (
     CORRECTION_NAMES,
     groups,
     number,
     pick,
+    strength_text,
     strength_words,
     winner,
 )
@@ -48,7 +50,7 @@ def bias_by_strength(result: Result) -> Figure:
                 color=COLOURS[i % len(COLOURS)], linestyle=DASHES[i % len(DASHES)], linewidth=1.3,
                 label=CORRECTION_NAMES[name],
             )  # fmt: skip
-        panel.set_xticks(range(len(places)), [_tick(place, x) for x, place in enumerate(places)])
+        panel.set_xticks(range(len(places)), [_tick(place) for place in places])
         place = places[-1]
         size = "" if place[4] is None else f", n {place[4]}"
         panel.set_title(f"{place[0]}, k {place[3]}{size}", fontsize=10)
@@ -74,13 +76,11 @@ def _panels(rows: Sequence[Mapping[str, Any]]) -> list[list[tuple[Any, ...]]]:
     ]
 
 
-def _tick(place: tuple[Any, ...], x: int) -> str:
-    """A strength; the first of a mechanism that acts alone is the one at which nothing happens."""
+def _tick(place: tuple[Any, ...]) -> str:
+    """A strength, and whether nothing happens at it."""
     if place[0] == "none":
         return "nothing"
-    value = place[1] if place[1] is not None else place[2]
-    text = value if isinstance(value, str) else f"{value:g}"
-    return f"{text}\n(nothing)" if x == 0 and "=" not in place[0] else text
+    return strength_text(place) + ("\n(nothing)" if does_nothing(*place[:3]) else "")
 
 
 def typical_funnel(result: Result) -> Figure:
@@ -146,7 +146,7 @@ def winners(result: Result) -> Figure:
                       [y - 0.45, y - 0.45, y + 0.45, y + 0.45, y - 0.45], color="black",
                       linewidth=2)  # fmt: skip
     axes.set_yticks(range(len(names)), [CORRECTION_NAMES[name] for name in names])
-    ticks = [_tick(place, x) for group in shown for x, place in enumerate(group)]
+    ticks = [_tick(place) for place in places]
     axes.set_xticks(range(len(places)), ticks, fontsize=7.5)
     _group_names(axes, shown)
     axes.grid(visible=False)

@@ -55,11 +55,19 @@ def number(rows: Sequence[Row], place: tuple[Any, ...], measure: str, **names: A
 def strength_words(place: tuple[Any, ...]) -> str:
     """A strength as the page names it."""
     mechanism, weight, strength = place[:3]
+    text = strength_text(place)
     if weight is not None:
-        return f"weight {weight}" if isinstance(weight, str) else f"weight {weight:g}"
-    if strength is None or mechanism == "none":
-        return str(mechanism)
-    return strength if isinstance(strength, str) else f"strength {strength:g}"
+        return f"weight {text}"
+    return text if mechanism == "none" or isinstance(strength, str) else f"strength {text}"
+
+
+def strength_text(place: tuple[Any, ...]) -> str:
+    """The bare strength, as it is typed; "none" where no mechanism acts."""
+    mechanism, weight, strength = place[:3]
+    value = strength if weight is None else weight
+    if mechanism == "none":
+        return "none"
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 def without(rows: Sequence[Row], group: Sequence[tuple[Any, ...]]) -> tuple[Any, ...]:

@@ -6,10 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from planner.decay_designs import parse_days
 from planner.reports.decay_measures import SHORT
 from planner.reports.measures import percent
-from planner.reports.terminal import repeat
+from planner.reports.terminal import repeat, warning_lines
 from planner.reports.text import paragraph
+from planner.results import best
 
 if TYPE_CHECKING:
     from planner.results import Result
@@ -61,16 +63,6 @@ def plan_page(result: Result) -> str:
     return "\n".join(lines)
 
 
-def warning_lines(document: Mapping[str, Any]) -> list[str]:
-    """What to know before using a page."""
-    if not document["warnings"]:
-        return []
-    lines = ["BEFORE YOU USE THIS"]
-    for warning in document["warnings"]:
-        lines += paragraph(warning["text"], "! ")
-    return lines
-
-
 def _columns(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows = document["performance"]
     return list(dict.fromkeys((row["question"], row["shape"]) for row in rows
@@ -79,10 +71,6 @@ def _columns(document: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _label(column: tuple[str, str]) -> str:
     return column[1] if column[0] == "shape" else SHORT[column[0]]
-
-
-def _best(row: Mapping[str, Any]) -> float:
-    return float(row["value"] if row["exact"] is None else row["exact"])
 
 
 def _planned(document: Mapping[str, Any]) -> str:
@@ -111,7 +99,7 @@ def _chances(document: Mapping[str, Any], most: int) -> list[str]:
         for name in shown:
             for question, shape in columns:
                 row = at.get((name, question, shape, n))
-                cells += f"{'-' if row is None else percent(_best(row)):>10}"
+                cells += f"{'-' if row is None else percent(best(row)):>10}"
             cells += "  "
         mark = ">" if n == document["recommended"] else " "
         lines.append(f"{mark}{n:>4} {cells}".rstrip())
@@ -190,7 +178,7 @@ def _by_day(document: Mapping[str, Any], left_out: int) -> list[str]:
         names = {planned}
     names &= {row["truth"] for row in rows}
     rows = [row for row in rows if row["truth"] in names] or rows
-    asked = float(document["scenario"]["times"].split(",")[-1])
+    asked = parse_days(document["scenario"]["times"])[-1]
     days = sorted({row["day"] for row in rows})
     for day in _SPARE_DAYS:
         if len(days) > _MOST_DAYS and day != asked and day in days:
@@ -249,7 +237,7 @@ def _checks(document: Mapping[str, Any]) -> list[str]:
         n = document["recommended"]
     own = [row for row in rows if row["n"] == n]
     level = document["scenario"]["alpha"] / document["scenario"]["treated"]
-    wrong = [f"{SHORT[row['question']]} {100 * _best(row):.1f}%" for row in own
+    wrong = [f"{SHORT[row['question']]} {100 * best(row):.1f}%" for row in own
              if row["measure"] == "type_i"]  # fmt: skip
     parts = []
     if wrong:
@@ -257,7 +245,7 @@ def _checks(document: Mapping[str, Any]) -> list[str]:
                      f"({100 * level:.3g}% allowed)")  # fmt: skip
     parts += [
         f"the half-life's {100 * (1 - level):.3g}% interval holds the true one in "
-        f"{100 * _best(row):.1f}%"
+        f"{100 * best(row):.1f}%"
         for row in own if row["measure"] == "coverage"
     ]  # fmt: skip
     return ["", *paragraph(f"With {n} per group: {'; '.join(parts)}.", "  ")]
@@ -313,7 +301,7 @@ def _across(document: Mapping[str, Any]) -> list[str]:
         return []
     inside = ""
     if need is not None and need["n"] is not None:
-        day = float(document["scenario"]["times"].split(",")[-1])
+        day = parse_days(document["scenario"]["times"])[-1]
         inside = (
             f"Within one experiment {need['animals']} animals show the decay by day {day:g} "
             f"({percent(goal)}). "

@@ -8,6 +8,7 @@ from typing import Any
 from planner.decay_required import wanted_rows
 from planner.reports.decay_words import a_percent, days_words, does
 from planner.reports.measures import NEW_LAB, percent
+from planner.results import best
 
 
 def decay_answer(facts: Mapping[str, Any]) -> str:
@@ -103,8 +104,7 @@ def _animals_answer(facts: Mapping[str, Any]) -> str:
     parts = []
     for row in facts["rows"]:
         if row["measure"] == "success" and row["truth"] == name:
-            chance = row["value"] if row["exact"] is None else row["exact"]
-            parts.append(f"{percent(chance)} to {does(row, design)}")
+            parts.append(f"{percent(best(row))} to {does(row, design)}")
     groups = f"{n1} per group" if n1 == n2 else f"{n1} treated and {n2} control"
     found = [row for row in facts["rows"] if row["measure"] == "mde"]
     goal = facts["asked"].targets[0]
@@ -117,7 +117,7 @@ def _animals_answer(facts: Mapping[str, Any]) -> str:
             f" The smallest effect of its own at the end of treatment that is enough for "
             f"{a_percent(goal)} chance: {smallest}."
         )
-    alone = set(facts["asked"].questions) <= {"residual", "gone"} and design.dropout == 0.0
+    alone = design.one_day(facts["asked"].questions)
     days = f"day {design.times[-1]:g}" if alone else days_words(design.times)
     return (
         f"With {facts['animals']} animals, {groups} can be analysed on {days}. "

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from planner.decay_designs import parse_days
 from planner.reports.style import COLOURS, DASHES, new_figure
+from planner.results import best
 from planner.two_arm import LARGEST_RECOMMENDED
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def curve_figure(result: Result) -> Figure:
               linewidth=1.2, label="if 30% remains")  # fmt: skip
     axes.axhline(0.0, color="#666666", linewidth=0.8)
     if not result.scenario["show_truth"]:  # the truth alone has no days of measurement
-        times = [float(text) for text in str(result.scenario["times"]).split(",")]
+        times = parse_days(str(result.scenario["times"]))
         axes.plot(times, [0.0] * len(times), linestyle="none", marker="^", color="black",
                   markersize=6, label="measured", clip_on=False)  # fmt: skip
     half_life = result.truth["half_life"]
@@ -76,7 +77,7 @@ def day_figure(result: Result) -> Figure:
         axes.plot([row["day"] for row in own], [row["n"] for row in own], color=COLOURS[i],
                   linestyle=DASHES[j], marker="os^v"[i], markersize=4,
                   label=f"{_SAYS[question]}, {_NAMES[truth]}")  # fmt: skip
-    asked = float(str(result.scenario["times"]).split(",")[-1])
+    asked = parse_days(str(result.scenario["times"]))[-1]
     for row in rows:
         if row["truth"] == planned and row["day"] == asked:
             axes.plot(asked, row["n"], "o", markersize=11, markerfacecolor="none", color="black")
@@ -123,7 +124,7 @@ def sizes_figure(result: Result) -> Figure:
             label = label.replace(" by day", "").replace(" on day", "")
             dash = DASHES[j]
             look = {"color": COLOURS[i % 7], "linestyle": dash}
-            axes.plot([row["n"] for row in own], [_best(row) for row in own], **look)
+            axes.plot([row["n"] for row in own], [best(row) for row in own], **look)
             axes.plot([], [], marker="os^vDP"[i], markersize=4, label=f"{label}, {_NAMES[truth]}",
                       **look)  # fmt: skip
             axes.errorbar([row["n"] for row in own], [row["value"] for row in own],
@@ -149,10 +150,6 @@ def _beside(axes: Any, y: float, text: str) -> None:
     """Words at the right end of a dotted line, outside the curves."""
     axes.annotate(text, (1.0, y), xycoords=("axes fraction", "data"), xytext=(4, 0), fontsize=8,
                   textcoords="offset points", va="center", color="#444444")  # fmt: skip
-
-
-def _best(row: Mapping[str, Any]) -> float:
-    return float(row["value"] if row["exact"] is None else row["exact"])
 
 
 def half_life_figure(result: Result) -> Figure:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from planner.reports.decay_words import confounded, days_words, does, source_words
 from planner.reports.measures import NEW_LAB, percent
 from planner.reports.style import COLOURS, DASHES, new_figure
-from planner.reports.terminal import repeat
+from planner.reports.terminal import repeat, warning_lines
 from planner.reports.text import paragraph
 
 if TYPE_CHECKING:
@@ -62,7 +62,11 @@ def size_words(n: int | None, low: int | None, high: int | None) -> str:
     """A required n with its simulation error: "30 per group [28, 32]"."""
     if n is None:
         return "more than any number per group"
-    return f"{n} per group" + ("" if low is None else f" [{low}, {'?' if high is None else high}]")
+    return f"{n} per group{_error(low, high)}"
+
+
+def _error(low: int | None, high: int | None) -> str:
+    return "" if low is None else f" [{low}, {'?' if high is None else high}]"
 
 
 def _with_error(row: Mapping[str, Any]) -> str:
@@ -128,8 +132,6 @@ def search_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
 def search_page(result: Result) -> str:
     """The page of --optimize."""
     document = result.document()
-    from planner.reports.decay import warning_lines
-
     lines = [*paragraph(str(result.extra["headline"])), ""]
     lines += [*paragraph(result.answer, "ANSWER  "), ""]
     rows = document["frontier"]
@@ -176,9 +178,7 @@ def _days(times: Sequence[float]) -> str:
 
 
 def _interval(n: int | None, low: int | None, high: int | None) -> str:
-    if n is None:
-        return "never"
-    return str(n) if low is None else f"{n} [{low}, {'?' if high is None else high}]"
+    return "never" if n is None else f"{n}{_error(low, high)}"
 
 
 def frontier_figure(result: Result) -> Figure:

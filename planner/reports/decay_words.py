@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from planner.reports.decay_doubts import alone_words, discounted_words, se_as_sd_words
 from planner.reports.measures import percent
+from planner.results import best
 
 _DOES = {
     "decay": "show the decay by day {day:g}",
@@ -62,8 +63,7 @@ def source_words(truth: Any) -> str:
 def decay_headline(facts: Mapping[str, Any]) -> str:
     """What the page is about."""
     design = facts["design"]
-    one_day = set(facts["asked"].questions) <= {"residual", "gone"} and design.dropout == 0.0
-    if one_day:
+    if design.one_day(facts["asked"].questions):
         layout = f"animals measured on day {design.times[-1]:g}, which is all the question needs"
     elif design.layout == "cohorts":
         layout = f"separate animals on {days_words(design.times)}"
@@ -176,42 +176,32 @@ def _error_rates(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Where an error rate or a coverage is not what it should be, at its worst size."""
     level, planned = facts["design"].arms.level, facts["asked"].plan_for
     chosen = None if facts["chosen"] is None else facts["chosen"]["n"]
+    # Code, how far a rate is off, from where on that is noticed, words.
+    checks: list[tuple[str, Callable[[Mapping[str, Any]], float], float, str]] = [
+        ("type-i", lambda row: best(row) - level, 0.2 * level,
+         f"the test of {{question}} is wrong in {{rate}} of experiments, not {100 * level:.3g}%"),
+        ("coverage", lambda row: 1.0 - level - best(row), 0.02,
+         f"the half-life's interval covers {{rate}}, not {100 * (1 - level):.3g}%"),
+    ]  # fmt: skip
     found = []
     for question in facts["asked"].questions:
-        rows = [row for row in facts["rows"]
-                if row["question"] == question and row["measure"] == "type_i"]  # fmt: skip
-        off = [row for row in rows
-               if _best(row) - level > max(0.2 * level, 4.0 * _error(row))]  # fmt: skip
-        if off:
-            worst = max(off, key=_best)
-            found.append((
-                "type-i",
-                f"With {worst['n']} per group the test of {question} is wrong in "
-                f"{100 * _best(worst):.1f}% of experiments, not {100 * level:.3g}%."
-                + _at_plan(rows, worst, chosen),
-            ))  # fmt: skip
-        rows = [row for row in facts["rows"] if row["question"] == question
-                and row["measure"] == "coverage" and row["truth"] == planned]  # fmt: skip
-        off = [row for row in rows
-               if 1.0 - level - _best(row) > max(0.02, 4.0 * _error(row))]  # fmt: skip
-        if off:
-            worst = min(off, key=_best)
-            found.append((
-                "coverage",
-                f"With {worst['n']} per group the half-life's interval covers "
-                f"{100 * _best(worst):.1f}%, not {100 * (1 - level):.3g}%."
-                + _at_plan(rows, worst, chosen),
-            ))  # fmt: skip
+        for code, excess, noticed, words in checks:
+            rows = [row for row in facts["rows"]
+                    if row["question"] == question and row["measure"] == code.replace("-", "_")
+                    and (code == "type-i" or row["truth"] == planned)]  # fmt: skip
+            off = [row for row in rows if excess(row) > max(noticed, 4.0 * _error(row))]
+            if off:
+                worst = max(off, key=excess)
+                rate = words.format(question=question, rate=f"{100 * best(worst):.1f}%")
+                found.append((
+                    code, f"With {worst['n']} per group {rate}.{_at_plan(rows, worst, chosen)}"
+                ))  # fmt: skip
     return found
 
 
 def _at_plan(rows: Sequence[Mapping[str, Any]], worst: Mapping[str, Any], n: int | None) -> str:
     own = next((row for row in rows if row["n"] == n), None)
-    return "" if own is None or own is worst else f" With {n}: {100 * _best(own):.1f}%."
-
-
-def _best(row: Mapping[str, Any]) -> float:
-    return float(row["value"] if row["exact"] is None else row["exact"])
+    return "" if own is None or own is worst else f" With {n}: {100 * best(own):.1f}%."
 
 
 def _error(row: Mapping[str, Any]) -> float:

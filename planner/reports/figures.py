@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from planner.reports.measures import percent, size_words
 from planner.reports.style import COLOURS, DASHES, new_figure
+from planner.results import best
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,8 +31,13 @@ def power_curve(result: Result) -> Figure:
     for i, truth in enumerate(dict.fromkeys(row["truth"] for row in rows)):
         own = [row for row in rows if row["truth"] == truth]
         n = [row["n"] for row in own]
-        best = [row["value"] if row["exact"] is None else row["exact"] for row in own]
-        axes.plot(n, best, color=COLOURS[i], linestyle=DASHES[i], label=_NAMES[truth])
+        axes.plot(
+            n,
+            [best(row) for row in own],
+            color=COLOURS[i],
+            linestyle=DASHES[i],
+            label=_NAMES[truth],
+        )
         axes.errorbar(
             n, [row["value"] for row in own], yerr=[1.96 * row["mcse"] for row in own],
             fmt="o", markersize=3.5, color=COLOURS[i], linewidth=1,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from planner.reports.measures import percent
 from planner.reports.meta_wording import chance, find, precise, value
-from planner.reports.terminal import repeat
+from planner.reports.terminal import repeat, warning_lines
 from planner.reports.text import paragraph
 
 if TYPE_CHECKING:
@@ -82,9 +82,7 @@ def _opening(result: Result) -> list[str]:
 
 
 def _closing(document: Mapping[str, Any]) -> list[str]:
-    lines = ["BEFORE YOU USE THIS"] if document["warnings"] else []
-    for warning in document["warnings"]:
-        lines += paragraph(warning["text"], "! ")
+    lines = warning_lines(document)
     reps = document["scenario"]["reps"]
     chances = [row["mcse"] for row in document["performance"]
                if row["n_hit"] is not None and row["mcse"] is not None]  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 
 from planner.reports.measures import percent
 from planner.reports.plan_words import ROLES
-from planner.reports.terminal import repeat
+from planner.reports.terminal import repeat, warning_lines
 from planner.reports.text import paragraph
 from planner.results import Result
 
@@ -23,10 +23,7 @@ def plan_page(result: Result) -> str:
     for bar in document["tornado"][:4]:
         span = f"{percent(bar['low'])} to {percent(bar['high'])}"
         lines.append(f"    {bar['factor']:<40}{span}")
-    lines += ["", "BEFORE YOU USE THIS"]
-    for warning in document["warnings"]:
-        lines += paragraph(warning["text"], "! ")
-    return "\n".join(lines + repeat(document))
+    return "\n".join([*lines, "", *warning_lines(document), *repeat(document)])
 
 
 def _designs(document: Mapping[str, Any]) -> list[str]:

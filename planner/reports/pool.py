@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from planner.reports.bias_words import CORRECTION_NAMES
 from planner.reports.measures import INTERVAL_NAMES
 from planner.reports.pool_words import number, p_words, unit
+from planner.reports.terminal import warning_lines
 from planner.reports.text import fitted, paragraph
 
 if TYPE_CHECKING:
@@ -36,11 +37,7 @@ def pool_page(result: Result) -> str:
     lines += _subgroups(document)
     lines += _left_out_one(document)
     lines += _small_study(document)
-    end = []
-    if document["warnings"]:
-        end += ["", "BEFORE YOU USE THIS"]
-        for warning in document["warnings"]:
-            end += paragraph(warning["text"], "! ")
+    end = ["", *warning_lines(document)] if document["warnings"] else []
     end += _end(document)
     room = MOST_LINES - len(lines) - len(end)
     return "\n".join([*lines, *_forest(document, room), *end])

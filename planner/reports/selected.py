@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from planner.reports.bias_words import strength_words
 from planner.reports.measures import percent
 from planner.reports.style import COLOURS, new_figure
-from planner.reports.terminal import repeat, small_study
+from planner.reports.terminal import repeat, small_study, warning_lines
 from planner.reports.text import paragraph
 
 if TYPE_CHECKING:
@@ -121,11 +121,7 @@ def selected_page(result: Result) -> str:
         f"{bounds['mu_high']:.2f}, tau on 0 to {bounds['tau_high']:.2f}.",
         "  ",
     )
-    lines += ["", "BEFORE YOU USE THIS"]
-    for warning in document["warnings"]:
-        lines += paragraph(warning["text"], "! ")
-    lines += repeat(document)
-    return "\n".join(lines)
+    return "\n".join([*lines, "", *warning_lines(document), *repeat(document)])
 
 
 def band(result: Result) -> Figure:

@@ -10,6 +10,7 @@ from planner.reports.bias_measures import BIAS_DEFAULTS
 from planner.reports.decay_measures import DECAY_DEFAULTS
 from planner.reports.measures import percent, size_words
 from planner.reports.text import curve, paragraph
+from planner.results import best
 
 if TYPE_CHECKING:
     from planner.results import Result
@@ -40,12 +41,17 @@ def power_page(result: Result) -> str:
     lines += _exactness(document)
     lines += ["", *_required(document, truths)]
     lines += ["", *_curve(document, truths)]
-    if document["warnings"]:
-        lines += ["BEFORE YOU USE THIS"]
-        for warning in document["warnings"]:
-            lines += paragraph(warning["text"], "! ")
-    lines += repeat(document)
-    return "\n".join(lines)
+    return "\n".join([*lines, *warning_lines(document), *repeat(document)])
+
+
+def warning_lines(document: Mapping[str, Any]) -> list[str]:
+    """What to know before using a page."""
+    if not document["warnings"]:
+        return []
+    lines = ["BEFORE YOU USE THIS"]
+    for warning in document["warnings"]:
+        lines += paragraph(warning["text"], "! ")
+    return lines
 
 
 def repeat(document: Mapping[str, Any]) -> list[str]:
@@ -61,10 +67,6 @@ def _headline(result: Result) -> str:
 def _values(document: Mapping[str, Any], measure: str) -> dict[tuple[str, int], Mapping[str, Any]]:
     rows = document["performance"]
     return {(row["truth"], row["n"]): row for row in rows if row["measure"] == measure}
-
-
-def _best(row: Mapping[str, Any]) -> float:
-    return float(row["value"] if row["exact"] is None else row["exact"])
 
 
 def _table(document: Mapping[str, Any], truths: list[str]) -> list[str]:
@@ -87,11 +89,11 @@ def _table(document: Mapping[str, Any], truths: list[str]) -> list[str]:
         f"  group      n {bottom:>{span}}          by    way   +/- {unit}",
     ]
     for n in _shown(sizes, marked, document["recommended"]):
-        cells = " ".join(f"{percent(_best(success[truth, n])):>11}" for truth in truths)
+        cells = " ".join(f"{percent(best(success[truth, n])):>11}" for truth in truths)
         m, s = type_m[reference, n], type_s[truths[min(1, len(truths) - 1)], n]
-        over = "" if m["value"] is None else f"{max(0.0, 100.0 * (_best(m) - 1.0)):.0f}%"
-        wrong = "" if s["value"] is None else percent(_best(s))
-        half = _best(width[reference, n]) / 2.0 * scale
+        over = "" if m["value"] is None else f"{max(0.0, 100.0 * (best(m) - 1.0)):.0f}%"
+        wrong = "" if s["value"] is None else percent(best(s))
+        half = best(width[reference, n]) / 2.0 * scale
         mark = ">" if n == document["recommended"] else " "
         n1, n2 = success[truths[0], n]["n1"], success[truths[0], n]["n2"]
         treated = document["scenario"]["treated"]
@@ -160,7 +162,7 @@ def _curve(document: Mapping[str, Any], truths: list[str]) -> list[str]:
     sizes = [n for n in sizes if n <= max(60, sizes[0])]
     if len(sizes) < 3:
         return []
-    lines = {_MARKS[t]: [_best(success[t, n]) for n in sizes] for t in truths}
+    lines = {_MARKS[t]: [best(success[t, n]) for n in sizes] for t in truths}
     names = ", ".join(f"{_MARKS[t]} {_NAMES[t]}" for t in truths)
     return [f"  Chance of success: {names}", *curve(sizes, lines, height=6), ""]
 
@@ -200,11 +202,7 @@ def calibration_page(result: Result) -> str:
         f"Simulation error of the matched mu {truth['mu_mcse']:.4f}, tau {truth['tau_mcse']:.4f}.",
         "  ",
     )
-    lines += ["", "BEFORE YOU USE THIS"]
-    for warning in document["warnings"]:
-        lines += paragraph(warning["text"], "! ")
-    lines += repeat(document)
-    return "\n".join(lines)
+    return "\n".join([*lines, "", *warning_lines(document), *repeat(document)])
 
 
 def small_study(check: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -37,7 +37,8 @@ def selected_result(
     InputError : a name or strength that does not exist, or under which no truth fits.
     """
     one = _single(mechanism, weight, strength)
-    asked = next((x for x in one.strengths if not one.neutral(x)), one.strengths[0])
+    # With others at work no strength of this one does nothing: its own neutral one is skipped.
+    asked = next((x for x in one.strengths if distance(one.name, x) > 0.0), one.strengths[0])
     # The band of worlds: the usual strengths as well, if they are of this mechanism.
     several = any(isinstance(x, tuple) for x in one.strengths)
     usual = () if several else STRENGTHS[one.name]

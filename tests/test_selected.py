@@ -1,6 +1,7 @@
 """Calibration under selection: the page, its JSON, what is kept, and what is refused."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -15,6 +16,7 @@ from planner.selected_calibration import (
     calibrate_selected,
     discounted,
 )
+from planner.selected_results import selected_result
 from planner.ship_calibrations import shipped
 
 NAME = "chronic-after"
@@ -59,6 +61,23 @@ def test_clusters_have_a_matched_truth_only(capsys):
     assert code == 0
     assert document["truth"]["mu_lb"] is None
     assert any(warning["code"] == "no-joint" for warning in document["warnings"])
+
+
+def test_the_answer_is_for_the_weight_asked_for_where_others_act(monkeypatch):
+    # peak acts at weight 1, too: it is not a world without selection, but it was not asked for.
+    analysis = planner.analysis(NAME)
+    calibration = planner.calibrate(analysis)
+    (plain,) = calibrate_selected(analysis, calibration, *swept("step", weight="1"))
+
+    def found(analysis, calibration, varied, **_):
+        (weight,) = varied.strengths
+        return [replace(plain, mechanism=varied.label, weight=weight, mu=weight)]
+
+    monkeypatch.setattr("planner.selected_results.calibrate_selected", found)
+    for typed, expected in (("0.2", 0.2), ("0.05,0.2", 0.2), ("1", 1.0)):
+        result = selected_result(analysis, calibration, "step+peak=3", weight=typed)
+        assert result.truth["weight"] == result.truth["mu"] == expected
+        assert f"at weight {expected:g} stood" in result.answer
 
 
 def test_what_is_kept_is_the_same_again():

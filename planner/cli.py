@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from planner._version import __version__
 from planner.errors import InputError, check_engine, unknown
+from planner.notes import as_before
 
 # Typer may carry its own copy of click: its usage errors are reached through typer's names.
 USAGE_ERROR: Any = typer.BadParameter.__base__
@@ -104,7 +105,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Joblib's, when a run is interrupted while workers are busy: whoever interrupts knows it.
     warnings.filterwarnings("ignore", r"\d+ tasks (have been|which were still)", UserWarning)
     try:
-        return _run(arguments)
+        with as_before():
+            return _run(arguments)
     finally:
         gc.set_threshold(*before)
 

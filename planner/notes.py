@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _said: set[str] = set()
 _silent = False
@@ -17,6 +19,16 @@ def note(text: str) -> None:
         from planner.reports.text import printable
 
         print(printable(f"planner: {text}", sys.stderr.encoding), file=sys.stderr)
+
+
+@contextmanager
+def as_before() -> Iterator[None]:
+    """Whatever is silenced inside is heard again after it: --quiet is of one command."""
+    was = _silent
+    try:
+        yield
+    finally:
+        silence(was)
 
 
 def silence(silent: bool) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import planner
+from planner import notes
 from planner.cli import COMMANDS, main
 from planner.commands.common import Progress
 
@@ -27,6 +28,7 @@ def shown(monkeypatch: pytest.MonkeyPatch, quiet: bool, seconds: float, after: f
     """What a terminal gets from a stage that reports its beginning only."""
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(notes, "_silent", False)
     monkeypatch.setattr(Progress, "AFTER", after)
     with Progress(quiet) as progress:
         progress("done before", 1, 1)
@@ -51,6 +53,15 @@ def test_short_or_quiet_work_shows_nothing(
     monkeypatch: pytest.MonkeyPatch, quiet: bool, after: float
 ) -> None:
     assert shown(monkeypatch, quiet, 0.2, after) == ""
+
+
+@pytest.mark.parametrize("silent", [True, False])
+def test_quiet_is_of_one_command(monkeypatch: pytest.MonkeyPatch, silent: bool) -> None:
+    # What the same process does afterwards, such as a notebook, is heard as before.
+    monkeypatch.setattr(notes, "_silent", silent)
+    for words in (["evidence", "list", "--quiet"], ["evidence", "list"], ["store", "--quiet"]):
+        assert main(words) == 0
+        assert notes._silent is silent
 
 
 def test_new_evidence_reports_every_long_stage(monkeypatch: pytest.MonkeyPatch) -> None:

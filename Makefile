@@ -42,7 +42,7 @@ bench: $(VENV)/.installed-test
 	$(BIN)/python -m pytest benchmarks/ $(ARGS)
 
 validate: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -m slow $(ARGS)
+	$(BIN)/python -m pytest -m "slow or hypothesis" --hypothesis-profile=default $(ARGS)
 
 # Everything under results/ again, from planner/catalogue/scenarios/.
 results: $(VENV)/.installed

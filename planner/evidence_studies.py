@@ -10,9 +10,9 @@ import numpy as np
 
 from planner.evidence_schema import AnalysisTable, NumberTable, PairTable, StudyDataTable
 from planner.group_sizes import LARGEST, SMALLEST
-from planner.published import Z95
 from planner.quantities import Quantity
 from planner.study_data import StudyData
+from planner.study_table import Z95
 
 Problem = tuple[str, str]  # path of the field, what is wrong
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tomli_w
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import planner
@@ -182,6 +182,14 @@ def test_places_that_cannot_be_written(capsys: Any, tmp_path: Path) -> None:
         min_size=2, max_size=8,
     ),
 )  # fmt: skip
+@example(  # the interval's end lies beside the middle of two printed numbers
+    [
+        ("", 29.15600139420802, 728.4271376154334, 2, 2),
+        ("", 39.58971230244606, 939.0946272233446, 2, 2),
+        ("", -2.0, 739.3121838122339, 2, 2),
+        ("", -46.26222481238948, 1.9, 2, 2),
+    ]
+)
 @settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from planner.calibration import Calibration
@@ -10,8 +10,13 @@ from planner.errors import InputError
 from planner.mechanisms import Swept, distance, swept
 from planner.published import Analysis
 from planner.results import Result, provenance
-from planner.selected_calibration import calibrate_selected
+from planner.selected_calibration import Selected, calibrate_selected
 from sims.smallstudy_names import STRENGTHS
+
+FEW_SETS = 100  # fewer sets of studies carry a joint distribution: its ends are rough
+# Less room than this between an interval's end and the prior's bound, in halves of the interval:
+# of a normal distribution the bound then cuts off more than half a percent.
+_ROOM = 0.3
 
 
 def selected_result(
@@ -57,7 +62,8 @@ def selected_result(
                   (wanted["weight"], wanted["strength"]))  # fmt: skip
     from planner.reports.selected import band, selected_answer, selected_warnings
 
-    facts = {"analysis": analysis, "calibration": calibration, "chosen": chosen, "found": found}
+    rows = [_row(x, calibration.prior, analysis.data is not None) for x in found]
+    facts = {"analysis": analysis, "calibration": calibration, "chosen": chosen, "rows": rows}
     prior = dict(zip(("mu_low", "mu_high", "tau_low", "tau_high"), calibration.prior, strict=True))
     return Result(
         command="calibrate",
@@ -80,10 +86,30 @@ def selected_result(
         extra={
             "headline": f"{analysis.name}: {analysis.title}. From {analysis.review}.",
             "readings": [], "check": list(chosen.check), "draws": {"mu": [], "tau": []},
-            "selected": [x.fields() for x in found],
+            "selected": rows,
         },
         figures={"band": band},
     )  # fmt: skip
+
+
+def _row(found: Selected, prior: Sequence[float], real: bool) -> dict[str, Any]:
+    """One world, with what is doubtful about its interval.
+
+    few_sets : whether few sets of studies carry the interval; never where the studies are real
+    cut_off : bounds of the prior that cut the joint distribution off
+    """
+    cut = []
+    for name, low, high in (("mu", prior[0], prior[1]), ("tau", None, prior[3])):
+        ends = [getattr(found, f"{name}_{end}") for end in ("lb", "median", "ub")]
+        if None in ends:
+            continue
+        lower, median, upper = ends
+        if low is not None and lower - low < _ROOM * (median - lower):
+            cut.append(f"{name}_low")
+        if high - upper < _ROOM * (upper - median):
+            cut.append(f"{name}_high")
+    few = found.effective is not None and not real and found.effective < FEW_SETS
+    return {**found.fields(), "few_sets": few, "cut_off": cut}
 
 
 def _single(mechanism: str, weight: Any, strength: Any) -> Swept:

@@ -9,6 +9,7 @@ import planner
 from planner.cli import main
 from planner.kept_calibrations import shipped_folder
 from planner.mechanisms import Swept, swept
+from planner.reports.selected import selected_page
 from planner.selected_calibration import (
     DISCOUNT_WEIGHT,
     SHIPPED,
@@ -16,7 +17,7 @@ from planner.selected_calibration import (
     calibrate_selected,
     discounted,
 )
-from planner.selected_results import selected_result
+from planner.selected_results import _row, selected_result
 from planner.ship_calibrations import shipped
 
 NAME = "chronic-after"
@@ -78,6 +79,43 @@ def test_the_answer_is_for_the_weight_asked_for_where_others_act(monkeypatch):
         result = selected_result(analysis, calibration, "step+peak=3", weight=typed)
         assert result.truth["weight"] == result.truth["mu"] == expected
         assert f"at weight {expected:g} stood" in result.answer
+
+
+def test_every_row_says_what_is_doubtful_about_its_interval(monkeypatch):
+    # Not only the row that was asked for: rows of others, the table, the warnings, the figure.
+    analysis = planner.analysis(NAME)
+    calibration = planner.calibrate(analysis)
+    low, _, _, top = calibration.prior
+    fine = {"mu_lb": low + 2.0, "mu_median": low + 3.0, "mu_ub": low + 4.0,
+            "tau_lb": 0.1, "tau_median": 0.5, "tau_ub": 0.9, "effective": 800.0}  # fmt: skip
+    worlds = {
+        1.0: fine, 0.5: {**fine, "effective": 40.0}, 0.2: fine,
+        0.05: {**fine, "effective": 8.0, "mu_lb": low + 0.1, "mu_median": low + 2.0,
+               "tau_ub": top - 0.01},
+    }  # fmt: skip
+    (plain,) = calibrate_selected(analysis, calibration, *swept("step", weight="1"))
+
+    def found(analysis, calibration, varied, **_):
+        (weight,) = varied.strengths
+        return [replace(plain, weight=weight, mu=weight, **worlds[weight])]
+
+    monkeypatch.setattr("planner.selected_results.calibrate_selected", found)
+    result = selected_result(analysis, calibration, "step", weight="0.2")
+    rows = result.document()["selected"]
+    assert [row["few_sets"] for row in rows] == [False, True, False, True]
+    assert [row["cut_off"] for row in rows] == [[], [], [], ["mu_low", "tau_high"]]
+    texts = {warning["code"]: warning["text"] for warning in result.warnings}
+    assert "weight 0.5 and 0.05" in texts["few-sets"]
+    assert "40 and 8 sets" in texts["few-sets"]
+    assert "at weight 0.05" in texts["prior-bound"]
+    assert f"mu from {low:.2f} and tau up to {top:.2f}" in texts["prior-bound"]
+    table = [line for line in selected_page(result).splitlines() if "   weight" in line]
+    assert [line.split(" ")[-1] for line in table[1::2]] == ["*", "*|"]
+    assert not any(line.endswith(("*", "|")) for line in table[::2])
+    labels = [text.get_text() for text in result.plot("band")[0].figure.legends[0].get_texts()]
+    assert {"rests on few sets of studies", "cut off by the prior"} < set(labels)
+    # Real studies are one set, which is not few.
+    assert not _row(replace(plain, effective=1.0), calibration.prior, True)["few_sets"]
 
 
 def test_what_is_kept_is_the_same_again():

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from planner.reports.bias_words import strength_words
 from planner.reports.measures import percent
 from planner.reports.style import COLOURS, new_figure
 from planner.reports.terminal import repeat, small_study, warning_lines
-from planner.reports.text import paragraph
+from planner.reports.text import fitted, paragraph
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from planner.calibration import Calibration
     from planner.results import Result
 
-FEW_SETS = 100  # fewer sets of studies carry a joint distribution: its ends are rough
+# Marks of an interval in the table.
+_FEW, _CUT = "*", "|"
 
 
 def _strength(row: Mapping[str, Any]) -> str:
@@ -60,20 +64,7 @@ def selected_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
             "no-joint",
             f"Only the matched truth is known here, not its interval: {why}.",
         ))  # fmt: skip
-    elif chosen.effective < FEW_SETS and analysis.data is None:
-        found.append((
-            "few-sets",
-            f"The interval rests on only {chosen.effective:.0f} sets of studies that would be "
-            "published like this: its ends are rough.",
-        ))  # fmt: skip
-    if chosen.mu_lb is not None:
-        low = calibration.prior[0]
-        if chosen.mu_lb < low + 0.06 * (calibration.prior[1] - low):
-            found.append((
-                "prior-bound",
-                f"The prior (mu from {low:.2f}) cuts the joint distribution off: less is known "
-                "than the interval says.",
-            ))  # fmt: skip
+    found += _doubts(facts["rows"], calibration)
     for row in chosen.check:
         if row["published"] is not None and not row["lb"] <= row["published"] <= row["ub"]:
             found.append((
@@ -84,13 +75,51 @@ def selected_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
     return [{"code": code, "text": text} for code, text in found]
 
 
+def _doubts(rows: Sequence[Mapping[str, Any]], calibration: Calibration) -> list[tuple[str, str]]:
+    """What is doubtful about intervals, of every row."""
+    found = []
+    few = [row for row in rows if row["few_sets"]]
+    if few:
+        sets = _listed([f"{row['effective']:.0f}" for row in few])
+        found.append((
+            "few-sets",
+            f"The intervals at {_places(few)} (marked {_FEW}) rest on only {sets} sets of studies "
+            "that would be published like this: their ends are rough.",
+        ))  # fmt: skip
+    cut = [row for row in rows if row["cut_off"]]
+    if cut:
+        names = dict.fromkeys(name for row in cut for name in row["cut_off"])
+        values = dict(zip(("mu_low", "mu_high", "tau_low", "tau_high"), calibration.prior,
+                          strict=True))  # fmt: skip
+        where = _listed([f"{_BOUNDS[name]} {values[name]:.2f}" for name in names])
+        found.append((
+            "prior-bound",
+            f"The prior ({where}) cuts the joint distribution off at {_places(cut)} (marked "
+            f"{_CUT}): less is known than the interval says.",
+        ))  # fmt: skip
+    return found
+
+
+_BOUNDS = {"mu_low": "mu from", "mu_high": "mu up to", "tau_high": "tau up to"}
+
+
+def _places(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Their strengths: ``weight 0.2 and 0.05``."""
+    first, *others = [_strength(row) for row in rows]
+    return _listed([first, *(other.split(" ")[-1] for other in others)])
+
+
+def _listed(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
 def selected_page(result: Result) -> str:
     """The page of `planner calibrate --mechanism`."""
     document = result.document()
     lines = [*paragraph(str(result.extra["headline"])), ""]
     lines += [*paragraph(result.answer, "ANSWER  "), ""]
-    head = f"  {document['selected'][0]['mechanism']}"[:24]
-    lines.append(f"{head:<24}{'hidden':>7}{'mu':>7}  {'mu 95%':<16}{'tau':>6}  tau 95%")
+    head = f"  {fitted(document['selected'][0]['mechanism'], 20)}"
+    lines.append(f"{head:<22}{'hidden':>7}{'mu':>7}  {'mu 95%':<16}{'tau':>6}  tau 95%")
     for row in document["selected"]:
         mark = ">" if row["mu"] == document["truth"]["mu"] else " "
         hidden = "-" if row["unpublished"] is None else percent(row["unpublished"])
@@ -99,9 +128,10 @@ def selected_page(result: Result) -> str:
             else f"{row[f'{name}_lb']:.2f} to {row[f'{name}_ub']:.2f}"
             for name in ("mu", "tau")
         ]  # fmt: skip
+        doubts = f"{_FEW if row['few_sets'] else ''}{_CUT if row['cut_off'] else ''}"
         lines.append(
-            f"{mark}   {_strength(row)[:20]:<20}{hidden:>7}{row['mu']:>7.2f}  {ends[0]:<16}"
-            f"{row['tau']:>6.2f}  {ends[1]}"
+            f"{mark}   {_strength(row)[:18]:<18}{hidden:>7}{row['mu']:>7.2f}  {ends[0]:<16}"
+            f"{row['tau']:>6.2f}  {ends[1]} {doubts}".rstrip()
         )
     lines += ["", "  published and simulated    published   simulated   95% of syntheses"]
     for row in document["check"]:
@@ -133,13 +163,19 @@ def band(result: Result) -> Figure:
     for panel, name, colour in ((axes[0], "mu", COLOURS[0]), (axes[1], "tau", COLOURS[2])):
         known = [i for i in x if rows[i][f"{name}_lb"] is not None]
         if known:
-            panel.fill_between(
-                known, [rows[i][f"{name}_lb"] for i in known],
-                [rows[i][f"{name}_ub"] for i in known], color=colour, alpha=0.2, linewidth=0,
-                label="95% of compatible worlds",
-            )  # fmt: skip
+            low, high = ([rows[i][f"{name}_{end}"] for i in known] for end in ("lb", "ub"))
+            panel.fill_between(known, low, high, color=colour, alpha=0.2, linewidth=0,
+                               label="95% of compatible worlds")  # fmt: skip
+            _mark_doubts(panel, name, {i: rows[i] for i in known}, colour)
         panel.plot(x, [row[name] for row in rows], "o-", color=colour, label="matched truth")
-        panel.legend(fontsize=8, loc="best")
+    # One legend of all panels, above them: within, it would cover a band.
+    named: dict[str, Artist] = {}
+    for panel in axes[:2]:
+        for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
+            named.setdefault(label, handle)
+    figure.legend(
+        list(named.values()), list(named), loc="outside upper center", ncols=4, fontsize=8
+    )
     axes[0].axhline(0.0, color="#444444", linewidth=0.8)
     axes[0].set_ylabel("mu, mean true effect (SDs)")
     axes[1].set_ylabel("tau, SD between laboratories (SDs)")
@@ -152,6 +188,26 @@ def band(result: Result) -> Figure:
         panel.set_xticks(x, [_tick(row) for row in rows], fontsize=8)
         panel.set_xlabel(f"{rows[0]['mechanism']}: {_strength(rows[0]).split(' ')[0]}")
     return figure
+
+
+def _mark_doubts(
+    panel: Axes, name: str, rows: Mapping[int, Mapping[str, Any]], colour: str
+) -> None:
+    """Intervals that rest on few sets of studies, and ends that the prior cuts off."""
+    few = [i for i, row in rows.items() if row["few_sets"]]
+    if few:
+        low, high = ([rows[i][f"{name}_{end}"] for i in few] for end in ("lb", "ub"))
+        panel.vlines(few, low, high, color=colour, linestyle=":", linewidth=1.5,
+                     label="rests on few sets of studies")  # fmt: skip
+    cut = [
+        (i, row[f"{name}_{end}"])
+        for i, row in rows.items()
+        for bound, end in (("low", "lb"), ("high", "ub"))
+        if f"{name}_{bound}" in row["cut_off"]
+    ]
+    if cut:
+        panel.plot([i for i, _ in cut], [y for _, y in cut], "x", color="#444444", markersize=7,
+                   label="cut off by the prior")  # fmt: skip
 
 
 def _tick(row: Mapping[str, Any]) -> str:

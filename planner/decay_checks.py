@@ -5,18 +5,25 @@ Those that would change nothing are refused, not ignored in silence.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from planner.decay_designs import ONE_DAY, parse_days
 from planner.errors import InputError
-from planner.options import parse_sizes
+from planner.options import parse_allocation, parse_sizes
 
 if TYPE_CHECKING:
     from planner.decay_designs import DecayDesign
 
 DEFAULT_QUESTIONS = ("decay", "residual", "half-life")
 SEARCHED = "half-life"  # what --optimize answers if no question is asked
+_WHOLE = ("animals", "treated", "sessions", "reps", "seed", "jobs")
+_NEEDED = (
+    "rho", "error", "dropout", "response_cv", "factor", "alpha", "treated", "attrition",
+    "sessions", "seed",
+)  # fmt: skip
 # What says nothing about the truth.
 _PLANS = (
     "n", "animals", "shrink", "sesoi", "sides", "allocation", "treated", "attrition", "rho",
@@ -57,6 +64,80 @@ def as_sizes(n: Any) -> list[int]:
         if not size.is_integer():
             raise InputError(f"--n {size:g}; accepted: whole numbers of animals per group")
     return sorted({int(size) for size in found})
+
+
+def as_allocation(parts: Any) -> tuple[int, int]:
+    """Parts of treated and control animals from a pair, or text such as ``"1:2"``.
+
+    Raises
+    ------
+    InputError : neither.
+    """
+    if isinstance(parts, str):
+        return parse_allocation(parts)
+    try:
+        treated, control = (int(part) for part in parts)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"--allocation {parts!r}; accepted: treated and control, such as (1, 2)"
+        ) from None
+    return treated, control
+
+
+def as_numbers(values: Any, option: str) -> tuple[float, ...]:
+    """One number or several, as numbers.
+
+    Raises
+    ------
+    InputError : something else.
+    """
+    several = isinstance(values, Iterable) and not isinstance(values, str)
+    found = tuple(values) if several else (values,)
+    for value in found:
+        check_number(value, option)
+    return tuple(float(value) for value in found)
+
+
+def as_names(names: Any, option: str) -> tuple[str, ...]:
+    """One name or several, each once.
+
+    Raises
+    ------
+    InputError : something that is no text.
+    """
+    several = isinstance(names, Iterable) and not isinstance(names, str)
+    found = tuple(names) if several else (names,)
+    for name in found:
+        if not isinstance(name, str):
+            raise InputError(f"{option} {name!r}; accepted: a name, or several in a list")
+    return tuple(dict.fromkeys(found))
+
+
+def check_number(value: Any, option: str) -> None:
+    """Refuse what is no number, such as text given in Python.
+
+    Raises
+    ------
+    InputError : names the option.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real) or math.isnan(value):
+        raise InputError(f"{option} {value!r}; accepted: a number")
+
+
+def check_numbers(given: Mapping[str, Any]) -> None:
+    """`check_number` of every option that is given; counts must be whole.
+
+    Raises
+    ------
+    InputError : names the option.
+    """
+    for name, value in given.items():
+        if value is None and name not in _NEEDED:
+            continue
+        option = f"--{name.replace('_', '-')}"
+        check_number(value, option)
+        if name in _WHOLE and value != int(value):
+            raise InputError(f"{option} {value:g}; accepted: a whole number")
 
 
 def searched_question(questions: Sequence[str]) -> tuple[str]:
@@ -110,6 +191,7 @@ def _unused(given: Mapping[str, Any], questions: Sequence[str]) -> Iterator[tupl
         if one_day:
             for name in ("days", "sessions"):
                 yield name, f"for {questions[0]}: its day is the last of --times"
+            yield "dropout", f"for {questions[0]} with --optimize: animals are seen on one day"
         else:
             yield "times", "with --optimize: --days has the days to choose from"
     if given["delta0"] is not None:

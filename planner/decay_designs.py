@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -124,18 +125,7 @@ class DecayDesign:
             raise InputError("--margin standardized: decay has raw margins only")
 
     def _check_times(self) -> None:
-        text = ",".join(f"{day:g}" for day in self.times)
-        if not self.times or not all(math.isfinite(day) for day in self.times):
-            raise InputError(f"--times {text!r}; accepted: days such as 0,7,14,24")
-        for before, day in zip(self.times, self.times[1:], strict=False):
-            if day == before:
-                raise InputError(f"--times {text}: day {day:g} stands there twice")
-            if day < before:
-                raise InputError(f"--times {text}: {day:g} after {before:g}; accepted: ascending")
-        if self.times[0] < 0.0 or self.times[-1] > LAST_DAY:
-            raise InputError(f"--times {text}; accepted: 0 to {LAST_DAY:g} days after treatment")
-        if self.times[-1] == 0.0:
-            raise InputError(f"--times {text}: the last day is 0, before anything can decay")
+        check_days(self.times)
         if len(self.times) > MOST_DAYS:
             raise InputError(f"--times has {len(self.times)} days; accepted: up to {MOST_DAYS}")
 
@@ -347,6 +337,27 @@ class DecayDesign:
             "test": self.test, "contrast": self.contrast, "dropout": self.dropout,
             "dropout_by": self.dropout_by, "response_cv": self.response_cv, "factor": self.factor,
         }  # fmt: skip
+
+
+def check_days(days: Sequence[float], option: str = "--times") -> None:
+    """Refuse days that are not ascending, not 0 to 1000, or end before anything can decay.
+
+    Raises
+    ------
+    InputError : names the option and the day.
+    """
+    text = ",".join(f"{day:g}" for day in days)
+    if not days or not all(math.isfinite(day) for day in days):
+        raise InputError(f"{option} {text!r}; accepted: days such as 0,7,14,24")
+    for before, day in pairwise(days):
+        if day == before:
+            raise InputError(f"{option} {text}: day {day:g} stands there twice")
+        if day < before:
+            raise InputError(f"{option} {text}: {day:g} after {before:g}; accepted: ascending")
+    if days[0] < 0.0 or days[-1] > LAST_DAY:
+        raise InputError(f"{option} {text}; accepted: 0 to {LAST_DAY:g} days after treatment")
+    if days[-1] == 0.0:
+        raise InputError(f"{option} {text}: the last day is 0, before anything can decay")
 
 
 def parse_days(text: str, option: str = "--times") -> list[float]:

@@ -52,10 +52,13 @@ def planned_truth(read: ReadTruth, plan_for: str) -> Truths:
 
 
 def at_day(design: DecayDesign, question: str, day: float) -> DecayDesign:
-    """The design that asks a question by, or at, another last day, of complete data."""
+    """The design with its last day moved, later ones left out, of complete data.
+
+    Never more days than the design has: a correlation that is possible on those may not be on more.
+    """
     times: tuple[float, ...] = (day,)
     if question == "decay":
-        times = (*(t for t in design.times if t < day), day)
+        times = (*(t for t in design.times[:-1] if t < day), day)
         if len(times) == 1:
             times = (min(design.times[0], day / 2.0), day)
     return replace(design, times=times, dropout=0.0)

@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING, Any
 from planner.decay_answers import Answers
 from planner.decay_checks import (
     DEFAULT_QUESTIONS,
+    as_allocation,
     as_days,
+    as_names,
+    as_numbers,
     as_sizes,
+    check_numbers,
     refuse_harm_only,
     refuse_unused,
     searched_question,
@@ -84,7 +88,7 @@ def decay(
     margin: str = "raw",
     alpha: float = 0.05,
     sides: str = "two",
-    allocation: tuple[int, int] = (1, 1),
+    allocation: str | tuple[int, int] = (1, 1),
     treated: int = 1,
     attrition: float = 0.0,
     sd: float | None = None,
@@ -129,11 +133,19 @@ def decay(
     """
     from sims.engine import default_jobs
 
-    targets = check_targets(target)
+    check_numbers({
+        "delta0": delta0, "tau": tau, "half_life": half_life, "rho": rho, "error": error,
+        "dropout": dropout, "response_cv": response_cv, "factor": factor, "animals": animals,
+        "sesoi": sesoi, "alpha": alpha, "treated": treated, "attrition": attrition, "sd": sd,
+        "sessions": sessions, "reps": reps, "mcse": mcse, "seed": seed, "jobs": jobs,
+    })  # fmt: skip
+    targets = check_targets(as_numbers(target, "--target"))
     check_seed(seed)
     times = as_days(times)
     days = None if days is None else as_days(days, "--days")
-    questions = (question,) if isinstance(question, str) else tuple(dict.fromkeys(question))
+    questions, readings = as_names(question, "--question"), as_names(reading, "--reading")
+    shrink = as_numbers(shrink, "--shrink")
+    allocation = as_allocation(allocation)
     if animals is not None and n is not None:
         raise InputError("--animals and --n answer different questions: give one of them")
     if unit is not None and sd is None:
@@ -150,9 +162,8 @@ def decay(
         raise InputError(f"--plan-for {plan_for} needs evidence: --delta0 is the truth")
     if not questions:
         raise InputError(f"--question is empty; accepted: {', '.join(QUESTIONS)}")
-    readings = [reading] if isinstance(reading, str) else list(reading)
     refuse_unused(
-        {"n": n, "animals": animals, "shrink": tuple(shrink), "sesoi": sesoi, "sides": sides,
+        {"n": n, "animals": animals, "shrink": shrink, "sesoi": sesoi, "sides": sides,
          "allocation": tuple(allocation), "treated": treated, "attrition": attrition, "rho": rho,
          "covariance": covariance, "error": error, "layout": layout, "test": test,
          "contrast": contrast, "dropout": dropout, "dropout_by": dropout_by,
@@ -182,6 +193,12 @@ def decay(
         "dropout_by": dropout_by, "response_cv": response_cv, "factor": factor, "arms": arms,
     }  # fmt: skip
     probe = DecayDesign(**options)  # refused before anything is calculated
+    sets: list[tuple[float, ...]] = []
+    if optimize:
+        from planner.decay_search import candidate_sets
+
+        sets = candidate_sets(questions[0], days, sessions, times[-1])
+        options["times"] = max(sets, key=len)  # the longest: rho must be possible on as many days
     for one in questions:
         probe.check_question(one)
     refuse_harm_only(probe, questions)
@@ -203,9 +220,9 @@ def decay(
         "analysis": name, "during": during, "evidence": None if evidence is None else str(evidence),
         "reading": [item for item in readings if item != "text"], "delta0": delta0, "tau": tau,
         "half_life": half_life, "question": ",".join(questions), **design.options(),
-        "n": sizes, "animals": animals, "target": list(targets),
-        "plan_for": None if by_hand else plan_for, "shrink": list(shrink), "sesoi": sesoi,
-        "margin": margin, "alpha": alpha, "sides": sides,
+        "times": ",".join(f"{day:g}" for day in times), "n": sizes, "animals": animals,
+        "target": list(targets), "plan_for": None if by_hand else plan_for, "shrink": list(shrink),
+        "sesoi": sesoi, "margin": margin, "alpha": alpha, "sides": sides,
         "allocation": f"{allocation[0]}:{allocation[1]}", "treated": treated,
         "attrition": attrition, "sd": sd, "unit": unit, "cluster": cluster, "optimize": optimize,
         "days": None if days is None else ",".join(f"{day:g}" for day in days),
@@ -216,7 +233,7 @@ def decay(
     if optimize:
         from planner.decay_search import search_result
 
-        return search_result(truth, design, asked, scenario, days, sessions, progress)
+        return search_result(truth, design, asked, scenario, sets, progress)
     return _plan(truth, design, asked, scenario, sizes, animals, progress)
 
 

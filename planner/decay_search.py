@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from planner.decay_answers import Answers
-from planner.decay_designs import DecayDesign, Truths
+from planner.decay_designs import QUESTIONS, DecayDesign, Truths, check_days
 from planner.decay_pictures import truths_of
 from planner.decay_required import Asked, shapes_of
-from planner.errors import InputError
+from planner.errors import InputError, unknown
 from planner.results import Result, provenance
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def robust_truth(truths: dict[str, Truths]) -> Truths:
 
 
 def candidate_sets(
-    question: str, days: Sequence[float], sessions: int, last: float
+    question: str, days: Sequence[float] | None, sessions: int, last: float
 ) -> list[tuple[float, ...]]:
     """All sets of days that can answer a question, of up to `sessions` days.
 
@@ -48,16 +48,19 @@ def candidate_sets(
 
     Raises
     ------
-    InputError : days or sessions out of range, or too many sets.
+    InputError : an unknown question, days or sessions out of range, or too many sets.
     """
+    if question not in _LEAST:
+        raise unknown("--question", question, QUESTIONS)
     least = _LEAST[question]
     if least == 1:
         return [(last,)]
-    allowed = sorted(set(days))
-    if len(allowed) < least or min(allowed) < 0.0:
+    if days is not None:
+        check_days(days, "--days")
+    allowed = DAYS if days is None else tuple(days)
+    if len(allowed) < least:
         raise InputError(
-            f"--days has {len(allowed)} from {min(allowed, default=0.0):g} on; accepted: "
-            f"{least} or more, none below 0, for --question {question}"
+            f"--days has {len(allowed)}; accepted for --question {question}: {least} or more"
         )
     if not least <= sessions <= 8:
         raise InputError(f"--sessions {sessions}; accepted for {question}: {least} to 8")
@@ -66,10 +69,8 @@ def candidate_sets(
         raise InputError(
             f"--days and --sessions make {count} sets of days; accepted: up to {MOST_SETS}"
         )
-    return [
-        chosen for m in range(least, sessions + 1) for chosen in combinations(allowed, m)
-        if chosen[-1] > 0.0
-    ]  # fmt: skip
+    # Ascending days: a set of two or more never ends on day 0.
+    return [chosen for m in range(least, sessions + 1) for chosen in combinations(allowed, m)]
 
 
 def screened_sizes(
@@ -243,8 +244,7 @@ def weekly_days(sessions: int) -> tuple[float, ...]:
 
 def search_result(
     truth: DecayTruth, design: DecayDesign, asked: Asked, scenario: dict[str, Any],
-    days: Sequence[float] | None, sessions: int,
-    progress: Callable[[str, int, int], None] | None,
+    sets: Sequence[tuple[float, ...]], progress: Callable[[str, int, int], None] | None,
 ) -> Result:  # fmt: skip
     """What `planner decay --optimize` prints."""
     from planner.reports.decay_search import (
@@ -258,7 +258,6 @@ def search_result(
     goal = asked.targets[0]
     truths = truths_of(truth.taken)
     robust = robust_truth(truths)
-    sets = candidate_sets(question, DAYS if days is None else days, sessions, design.times[-1])
     best = best_sets(design, question, robust, sets, goal, asked.seed, asked.jobs,
                      progress=progress)  # fmt: skip
     frontier: list[dict[str, Any]] = []
@@ -271,7 +270,7 @@ def search_result(
             {"times": list(one.times), "n": one.n, "ci_lb": one.low, "ci_ub": one.high,
              "distinguishable": distinguishable(ranked[0], one)} for one in ranked[1:4]
         ]  # fmt: skip
-        plain = weekly(m, question, max(DAYS if days is None else days))
+        plain = weekly(m, question, max(times[-1] for times in sets))
         if plain is not None:
             answers = _fresh(design, plain, asked, 1)
             one = Sized(*required_n(answers, question, robust, goal), plain)
@@ -297,9 +296,10 @@ def search_result(
          "animals": row["animals"], "ordered": row["ordered"], "recommended": row is chosen}
         for row in frontier
     ]  # fmt: skip
-    facts = {"truth": truth, "design": design, "asked": asked, "question": question,
-             "frontier": frontier, "chosen": chosen, "robust": robust.name, "sets": len(sets),
-             "default_days": days is None}  # fmt: skip
+    facts = {
+        "truth": truth, "design": design, "asked": asked, "question": question,
+        "frontier": frontier, "chosen": chosen, "robust": robust.name, "sets": len(sets),
+    }  # fmt: skip
     evidence = {} if truth.after is None else {"evidence": truth.after.digest}
     return Result(
         command="decay", answer=search_answer(facts), warnings=search_warnings(facts),

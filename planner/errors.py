@@ -59,7 +59,7 @@ def unknown(kind: str, name: str, names: Iterable[str]) -> InputError:
     name : what was typed
     names : every name that exists
     """
-    known = list(names)
+    name, known = str(name), list(names)  # from Python anything may come
     close = nearest(name, known)
     hint = f"; did you mean {close}?" if close else ""
     shown = name if len(name) <= 60 else name[:57] + "..."

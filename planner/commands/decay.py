@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from planner.commands.common import (
     Backend,
@@ -40,10 +41,28 @@ Examples:
   planner decay --question half-life --optimize
   planner decay --show-truth
 """
+# What people type for an option whose name is not like it.
+MEANT = {
+    "--drop-out": "--dropout", "--losses": "--dropout", "--cohort": "--layout cohorts",
+    "--cohorts": "--layout cohorts", "--day": "--times", "--time": "--times",
+}  # fmt: skip
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
-@app.command(help=HELP, epilog=words(DECAY_WORDS))
+class DecayCommand(TyperCommand):
+    """Says which option is meant where another word is typed for it."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter.__base__ as error:  # type: ignore[misc]
+            meant = MEANT.get(getattr(error, "option_name", None) or "")
+            if meant is not None:
+                error.possibilities = [meant]
+            raise
+
+
+@app.command(cls=DecayCommand, help=HELP, epilog=words(DECAY_WORDS))
 def decay(
     ctx: typer.Context,
     analysis: Annotated[

@@ -16,6 +16,7 @@ import numpy as np
 
 from planner.long_runs import run_kept
 from planner.results import performance_row
+from sims.performance import MEAN_CHANCES
 
 if TYPE_CHECKING:
     from sims.tally import KernelTally
@@ -84,7 +85,7 @@ def _with_error(measure: Performance, mcse: float) -> Performance:
     if math.isnan(mcse):  # a group in which it does not exist
         return measure
     low, high = measure.value - Z95 * mcse, measure.value + Z95 * mcse
-    if measure.n_hit is not None:
+    if measure.n_hit is not None or measure.measure in MEAN_CHANCES:
         low, high = max(0.0, low), min(1.0, high)
     return measure._replace(mcse=mcse, ci_lb=low, ci_ub=high)
 

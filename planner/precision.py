@@ -49,11 +49,16 @@ def precise(command: Command) -> Command:
 def enough(rows: Iterable[Mapping[str, Any]], mcse: float) -> int:
     """Replicates that bring every chance among a pilot's rows to the wanted error.
 
-    p (1 - p) / mcse^2 at the p nearest one half that the pilot leaves open (Wilson's interval).
+    p (1 - p) / mcse^2 at the p nearest one half that the pilot leaves open (Wilson's interval);
+    for a mean of chances, which varies less than what is counted, this is more than enough.
     """
+    from sims.performance import MEAN_CHANCES
+
     worst = 0.0
     for row in rows:
         n, hits = row["n_sim"], row["n_hit"]
+        if row.get("measure") in MEAN_CHANCES and row["value"] is not None:
+            hits = n * row["value"]
         if hits is None or n != PILOT_REPS:
             continue  # no chance, or one among a part of the replicates only
         share, slack = hits / n, _SURE**2 / n

@@ -91,6 +91,8 @@ def review_sums(
 
     mu = np.zeros_like(truth.mu) if null else truth.mu
     critical, codes = design.critical(len(studies.fixed)), design.codes
+    if null:
+        critical[:, 2] = np.nan  # no prediction interval is asked about there
 
     def tally(own: np.ndarray, words: tuple[object, ...]) -> KernelTally:
         key = scenario_key("synthesis", *words)
@@ -220,7 +222,7 @@ def _estimator_measures(s: dict[str, float], truth: Truth | None, reps: int) -> 
 def _interval_measures(
     s: dict[str, float], n_ok: int, reps: int, estimator: str
 ) -> list[Performance]:
-    from sims.performance import mean, proportion
+    from sims.performance import mean, mean_chance, proportion
 
     # A failed fit shows nothing: it is not significant, and covers nothing.
     failed = reps - n_ok
@@ -231,7 +233,7 @@ def _interval_measures(
         mean("ci_width", s["width"], s["width_sq"], n_ok, failed),
     ]
     if estimator != "FE":  # a common effect has no further laboratory to predict
-        found.append(proportion("pi_coverage", s["pi_cover"], reps, failed))
+        found.append(mean_chance("pi_coverage", s["pi_cover"], s["pi_cover_sq"], reps, failed))
     return found
 
 

@@ -1,7 +1,7 @@
 """Simulation of experiments and of meta-analyses: numbers in, numbers out.
 
-Files in reading order: types, kernels, streams, tables, chi, effects, experiments, exact; names,
-pooling, inference, subgroups, robust; syntheses, known, clustered, conditioning, posterior,
+Files in reading order: types, kernels, streams, tables, chi, normal, effects, experiments, exact;
+names, pooling, inference, subgroups, robust; syntheses, known, clustered, conditioning, posterior,
 preposterior; smallstudy_names, student, smallstudy, selection_models, corrections, random_limit,
 smallstudy_inference, selection, selection_shares, selection_errors, selection_tally, unpublished,
 selection_pooling, conditioning_selected; longitudinal, longitudinal_reml, longitudinal_monotone,

@@ -10,6 +10,8 @@ from sims.types import Performance
 
 Z95 = 1.959963984540054
 _NAN = math.nan
+# Chances that are means of chances known given the draws: no replicates are counted for them.
+MEAN_CHANCES = ("pi_coverage",)
 Moments = tuple[float, float, float, float]
 
 
@@ -38,6 +40,19 @@ def mean(measure: str, total: float, total_sq: float, n_sim: int, n_failed: int 
     value = total / n_sim
     variance = max(0.0, total_sq - n_sim * value * value) / (n_sim - 1)
     return _normal(measure, value, math.sqrt(variance / n_sim), n_sim, n_failed)
+
+
+def mean_chance(
+    measure: str, total: float, total_sq: float, n_sim: int, n_failed: int = 0
+) -> Performance:
+    """A chance as the mean of chances that are known given each replicate's draws.
+
+    Conditional Monte Carlo: the same expectation as the share of replicates in which it happens,
+    and never a larger variance (Asmussen & Glynn 2007, section V.4,
+    doi:10.1007/978-0-387-69033-9). The MCSE is that of a mean; nothing is counted.
+    """
+    found = mean(measure, total, total_sq, n_sim, n_failed)
+    return found._replace(ci_lb=max(0.0, found.ci_lb), ci_ub=min(1.0, found.ci_ub))
 
 
 def ratio_of_means(

@@ -16,11 +16,19 @@ from planner.designs import Design
 from planner.precision import PILOT_REPS, enough, precise
 from planner.results import Result
 from sims.chi import inverse_sd_tables
+from sims.exact import t_quantile
 from sims.lanes.experiments import N_SUMS, tally_student
-from sims.lanes.meta import sums_shape, tally_syntheses
+from sims.lanes.meta import (
+    ESTIMATOR_SUMS,
+    INTERVAL_SUMS,
+    replicate_syntheses,
+    sums_shape,
+    tally_syntheses,
+)
 from sims.names import ESTIMATORS
 from sims.performance import Z95
 from sims.syntheses import make_studies
+from sims.types import Studies
 from tests.sims.helpers import MCSES, U
 
 # Stopping at --mcse -----------------------------------------------------------------------------
@@ -128,3 +136,92 @@ def test_common_random_numbers_over_k_gain_and_do_not_bias() -> None:
     assert abs(paired.mean() - unpaired.mean()) < MCSES * error
     # Measured 3.
     assert unpaired.var(ddof=1) / paired.var(ddof=1) > 1.8
+
+
+# The last step in closed form ---------------------------------------------------------------------
+
+REML_HK = np.array([ESTIMATORS["REML"]])
+
+
+def eights(k: int) -> Studies:
+    return make_studies(np.array([8]), np.ones(1), k, fixed=np.full(k, 8))
+
+
+def prediction_chances(
+    k: int, truth: tuple[np.ndarray, np.ndarray], seed: int, reps: int
+) -> tuple[float, float]:
+    """Sums, over reviews of k, of the chance that the prediction interval holds a new laboratory,
+    and of its square; REML, Hartung-Knapp."""
+    t = float(t_quantile(0.025, k - 1.0))
+    out = np.zeros(sums_shape(1, 1))
+    rows = np.array([[1, t, t]])
+    tally_syntheses(U(seed), U(5), 0, reps, *truth, eights(k), REML_HK, rows, out)
+    sums = dict(zip(ESTIMATOR_SUMS + INTERVAL_SUMS, out[0].tolist(), strict=True))
+    return sums["pi_cover"], sums["pi_cover_sq"]
+
+
+def new_laboratory_inside(
+    k: int, truth: tuple[np.ndarray, np.ndarray], seed: int, reps: int
+) -> np.ndarray:
+    """The same by plain simulation: whether it holds the one that each replicate draws."""
+    t = float(t_quantile(0.025, k - 1.0))
+    drawn, pooled = np.empty((reps, 4)), np.empty((reps, 1, 5))
+    yi, vi = np.empty((reps, k)), np.empty((reps, k))
+    replicate_syntheses(U(seed), U(5), 0, *truth, eights(k), REML_HK, drawn, yi, vi, pooled)
+    mu, se, tau2, hk, _ = pooled[:, 0].T
+    return np.asarray(np.abs(drawn[:, 2] - mu) <= t * np.sqrt(se**2 * hk + tau2))
+
+
+# One truth; a smaller one; several, of which one has no spread: there it is what is counted.
+TRUTHS = [((1.4,), (0.9,)), ((0.4,), (0.3,)), ((1.4, 0.2, 5.0), (0.9, 0.0, 2.4))]
+
+
+@pytest.mark.parametrize("truth", TRUTHS)
+@pytest.mark.parametrize("k", [3, 9])
+def test_the_chance_of_a_new_laboratory_is_unbiased(
+    k: int, truth: tuple[tuple[float, ...], tuple[float, ...]]
+) -> None:
+    # Seed 21, 200,000 reviews, against as many of plain simulation with seed 22.
+    reps, values = 200_000, (np.array(truth[0]), np.array(truth[1]))
+    total, total_sq = prediction_chances(k, values, 21, reps)
+    plain = new_laboratory_inside(k, values, 22, reps)
+    variance = total_sq / reps - (total / reps) ** 2
+    error = math.sqrt((variance + plain.var()) / reps)
+    assert abs(total / reps - plain.mean()) < MCSES * error
+
+
+def test_without_spread_the_chance_is_what_is_counted() -> None:
+    truth = np.array([0.6]), np.array([0.0])
+    total, total_sq = prediction_chances(6, truth, 23, 5000)
+    inside = new_laboratory_inside(6, truth, 23, 5000)
+    assert total == total_sq == inside.sum() < 5000
+
+
+@pytest.mark.parametrize(("k", "gain"), [(6, 2.9), (9, 3.7), (19, 8.5)])
+def test_the_chance_of_a_new_laboratory_gains(k: int, gain: float) -> None:
+    # Seed 24, 40,000 reviews at mu 1.4, tau 0.9; its own cost is in `benchmarks`. The relative SE
+    # of a variance of 40,000 such values is at most 0.02.
+    truth, reps = (np.array([1.4]), np.array([0.9])), 40_000
+    total, total_sq = prediction_chances(k, truth, 24, reps)
+    p = total / reps
+    assert p * (1.0 - p) / (total_sq / reps - p**2) == pytest.approx(gain, rel=0.1)
+
+
+def test_a_command_takes_it_with_the_error_of_a_mean() -> None:
+    # 60 runs of seeds 1 to 60, 2,000 reviews of 6: the spread of their values is the MCSE said.
+    how: dict[str, Any] = {"mu": 1.4, "tau": 0.9, "k": 6, "n": 8, "target": 0.5}
+    how |= {"estimator": "REML", "interval": "hk", "reps": 2000}
+    runs = [planner.meta(**how, seed=seed).performance for seed in range(1, 61)]
+    found = [row for rows in runs for row in rows if row["measure"] == "pi_coverage"]
+    values = np.array([row["value"] for row in found])
+    said = np.array([row["mcse"] for row in found])
+    assert values.std(ddof=1) == pytest.approx(said.mean(), rel=MCSES / math.sqrt(2.0 * 59.0))
+    binomial = math.sqrt(values.mean() * (1.0 - values.mean()) / 2000.0)
+    assert 0.5 < said.mean() / binomial < 0.7
+    assert all(row["n_hit"] is None and row["ci_ub"] <= 1.0 for row in found)
+
+
+def test_a_pilot_asks_for_enough_where_chances_are_means() -> None:
+    row = {"measure": "pi_coverage", "value": 0.5, "n_sim": PILOT_REPS, "n_hit": None}
+    assert enough([row], 0.001) == 250_000
+    assert enough([{**row, "value": 0.999}], 0.001) < 10_000

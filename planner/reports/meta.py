@@ -84,8 +84,8 @@ def _opening(result: Result) -> list[str]:
 def _closing(document: Mapping[str, Any]) -> list[str]:
     lines = warning_lines(document)
     reps = document["scenario"]["reps"]
-    chances = [row["mcse"] for row in document["performance"]
-               if row["n_hit"] is not None and row["mcse"] is not None]  # fmt: skip
+    chances = [row["mcse"] for row in document["performance"] if row["mcse"] is not None
+               and (row["n_hit"] is not None or row["measure"] == "pi_coverage")]  # fmt: skip
     lines += paragraph(
         f"{reps:,} simulated syntheses per design; the simulation error of a chance is at most "
         f"{100.0 * max(chances):.2g} points (one standard error).",

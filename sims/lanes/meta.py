@@ -13,7 +13,7 @@ import numpy as np
 
 from sims.kernels import entry, kernel
 from sims.lanes import LANES
-from sims.lanes.draws import PICKED, THETA_NEW, TRUE_MU, TRUE_TAU2, draw_block, truth_workspace
+from sims.lanes.draws import PICKED, TRUE_MU, TRUE_TAU2, draw_block, truth_workspace
 from sims.lanes.pooling import (
     BETWEEN,
     HK,
@@ -28,6 +28,7 @@ from sims.lanes.pooling import (
     set_study,
     study,
 )
+from sims.normal import normal_below
 from sims.pooling import interval_se
 from sims.streams import stream_key
 
@@ -37,9 +38,11 @@ ESTIMATOR_SUMS = ("n_ok", "e", "e2", "e3", "e4", "d", "d2", "d3", "d4")
 # In updates also, after them: the estimate minus that of the given set alone.
 UPDATE_SUMS = ("shift", "shift_sq", "shift_abs")
 # Then for each interval of each estimator. benefit, harm: it lies above 0, below 0; cover: it
-# holds mu; pi_cover: the prediction interval holds the effect of a further laboratory;
-# pi_excludes_zero: it lies on one side of 0.
-INTERVAL_SUMS = ("benefit", "harm", "cover", "width", "width_sq", "pi_cover", "pi_excludes_zero")
+# holds mu; pi_cover, pi_cover_sq: the chance that the prediction interval holds the effect of a
+# further laboratory, and its square; pi_excludes_zero: it lies on one side of 0.
+INTERVAL_SUMS = (
+    "benefit", "harm", "cover", "width", "width_sq", "pi_cover", "pi_cover_sq", "pi_excludes_zero",
+)  # fmt: skip
 # In updates also: benefit, harm or neither is not what the given set alone says.
 UPDATE_INTERVAL_SUMS = ("changed",)
 _N_ESTIMATOR, _N_INTERVAL = len(ESTIMATOR_SUMS), len(INTERVAL_SUMS)
@@ -88,6 +91,29 @@ def _add_estimates(work, estimator, lanes, truths, sums, at):
 @kernel
 def _add_intervals(work, estimator, interval, critical, critical_pi, lanes, truths, sums, at):
     # Comparisons with a bound that does not exist (NaN: hk of one study) are false.
+    mu, ok = result_at(estimator, MU), result_at(estimator, OK)
+    se, hk = result_at(estimator, SE), result_at(estimator, HK)
+    lanes, at = from_front(lanes), from_front(at)
+    for lane in range(lanes):
+        counts = 1.0 if work[ok + lane] > 0.0 else 0.0
+        centre = work[mu + lane]
+        half = critical * interval_se(work[se + lane], work[hk + lane], interval)
+        width = 2.0 * half if counts > 0.0 else 0.0
+        away = abs(centre - truths[TRUE_MU * LANES + lane])
+        sums[at + lane] += counts if centre - half > 0.0 else 0.0
+        sums[at + LANES + lane] += counts if centre + half < 0.0 else 0.0
+        sums[at + 2 * LANES + lane] += counts if away <= half else 0.0
+        sums[at + 3 * LANES + lane] += width
+        sums[at + 4 * LANES + lane] += width * width
+    if critical_pi == critical_pi:
+        _add_predictions(work, estimator, interval, critical_pi, lanes, truths, sums, at)
+
+
+@kernel
+def _add_predictions(work, estimator, interval, critical, lanes, truths, sums, at):
+    # A further laboratory's effect is N(mu, tau^2) and independent of the interval: the chance
+    # that it lies inside is summed, instead of whether one that is drawn does (conditional Monte
+    # Carlo: Asmussen & Glynn 2007, section V.4, doi:10.1007/978-0-387-69033-9).
     mu, between, ok = (
         result_at(estimator, MU), result_at(estimator, BETWEEN), result_at(estimator, OK),
     )  # fmt: skip
@@ -95,20 +121,18 @@ def _add_intervals(work, estimator, interval, critical, critical_pi, lanes, trut
     lanes, at = from_front(lanes), from_front(at)
     for lane in range(lanes):
         counts = 1.0 if work[ok + lane] > 0.0 else 0.0
-        centre = work[mu + lane]
         own_se = interval_se(work[se + lane], work[hk + lane], interval)
-        half = critical * own_se
-        half_pi = critical_pi * math.sqrt(own_se * own_se + work[between + lane])
-        width = 2.0 * half if counts > 0.0 else 0.0
-        away = abs(centre - truths[TRUE_MU * LANES + lane])
-        away_new = abs(centre - truths[THETA_NEW * LANES + lane])
-        sums[at + lane] += counts if centre - half > 0.0 else 0.0
-        sums[at + LANES + lane] += counts if centre + half < 0.0 else 0.0
-        sums[at + 2 * LANES + lane] += counts if away <= half else 0.0
-        sums[at + 3 * LANES + lane] += width
-        sums[at + 4 * LANES + lane] += width * width
-        sums[at + 5 * LANES + lane] += counts if away_new <= half_pi else 0.0
-        sums[at + 6 * LANES + lane] += counts if abs(centre) > half_pi else 0.0
+        half = critical * math.sqrt(own_se * own_se + work[between + lane])
+        tau2 = truths[TRUE_TAU2 * LANES + lane]
+        off = work[mu + lane] - truths[TRUE_MU * LANES + lane]
+        per_sd = 1.0 / math.sqrt(tau2) if tau2 > 0.0 else 0.0
+        inside = normal_below((off + half) * per_sd) - normal_below((off - half) * per_sd)
+        certain = 1.0 if abs(off) <= half else 0.0
+        inside = inside if tau2 > 0.0 else certain
+        inside = inside * counts if half >= 0.0 else 0.0
+        sums[at + 5 * LANES + lane] += inside
+        sums[at + 6 * LANES + lane] += inside * inside
+        sums[at + 7 * LANES + lane] += counts if abs(work[mu + lane]) > half else 0.0
 
 
 @kernel
@@ -166,8 +190,9 @@ def tally_syntheses(
 
     mu, tau: (J,) equally likely truths; studies: `sims.types.Studies`; estimators: (E,) codes;
     critical: (I, 3), rows of an interval's code, its critical value and that of the prediction
-    interval, estimate -+ critical * sqrt(se^2 + tau^2) with the interval's se; out: `sums_shape`,
-    columns ESTIMATOR_SUMS, then INTERVAL_SUMS of each interval.
+    interval, estimate -+ critical * sqrt(se^2 + tau^2) with the interval's se (NaN: its sums are
+    not wanted and stay 0); out: `sums_shape`, columns ESTIMATOR_SUMS, then INTERVAL_SUMS of each
+    interval.
     """
     key = stream_key(seed, scenario)
     k, width = studies.fixed.shape[0], out.shape[1]

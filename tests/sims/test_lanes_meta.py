@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from scipy.special import ndtr
 
 from sims.engine import run_tally
 from sims.exact import t_quantile
@@ -90,7 +91,7 @@ def sums(
 
 def sums_of(x: Replicates, rows: np.ndarray, own: np.ndarray | None = None) -> np.ndarray:
     """The sums of a tally from single replicates, added up by numpy."""
-    mu, tau2, theta_new = x.truth[:, 0], x.truth[:, 1], x.truth[:, 2]
+    mu, tau2 = x.truth[:, 0], x.truth[:, 1]
     out = []
     for e in range(x.pooled.shape[1]):
         estimate, between, ok = x.pooled[:, e, 0], x.pooled[:, e, 2], x.pooled[:, e, 4]
@@ -102,9 +103,10 @@ def sums_of(x: Replicates, rows: np.ndarray, own: np.ndarray | None = None) -> n
         for code, value, value_pi, *value_own in rows:
             se, low, high = _interval(x.pooled[:, e], int(code), value)
             half_pi = value_pi * np.sqrt(se**2 + between)
+            inside = chance_inside(estimate, half_pi, mu, tau2)
             values += [
                 low > 0.0, high < 0.0, (low <= mu) & (mu <= high), high - low, (high - low) ** 2,
-                abs(theta_new - estimate) <= half_pi, abs(estimate) > half_pi,
+                inside, inside**2, abs(estimate) > half_pi,
             ]  # fmt: skip
             if own is not None:
                 _, own_low, own_high = _interval(own[:, e], int(code), value_own[0])
@@ -112,6 +114,16 @@ def sums_of(x: Replicates, rows: np.ndarray, own: np.ndarray | None = None) -> n
                 values.append(side != 1 * (own_low > 0.0) - (own_high < 0.0))
         out.append([np.sum(value * ok) for value in values])
     return np.array(out, dtype=float)
+
+
+def chance_inside(
+    estimate: np.ndarray, half: np.ndarray, mu: np.ndarray, tau2: np.ndarray
+) -> np.ndarray:
+    """Chance that the effect of a further laboratory, N(mu, tau2), lies in estimate -+ half."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        low, high = ((estimate + sign * half - mu) / np.sqrt(tau2) for sign in (-1.0, 1.0))
+        chance = np.where(tau2 > 0.0, ndtr(high) - ndtr(low), abs(estimate - mu) <= half)
+    return np.where(np.isnan(half), 0.0, chance)
 
 
 def _interval(pooled: np.ndarray, code: int, value: float) -> tuple[np.ndarray, ...]:
@@ -166,6 +178,20 @@ def test_sums_are_those_of_the_replicates(case: str, n_sim: int) -> None:
     expected = sums_of(replicates(studies, n_sim), critical(len(studies.fixed)))
     assert expected.shape == sums_shape(len(ALL), 3)
     np.testing.assert_allclose(sums(studies, n_sim), expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.nojit
+def test_what_is_not_asked_of_the_prediction_interval_is_not_summed() -> None:
+    studies, rows = CASES["drawn sizes"], critical(9)
+    rows[1, 2] = np.nan
+    out, n_own = np.zeros(sums_shape(len(ALL), len(rows))), len(ESTIMATOR_SUMS)
+    tally_syntheses(U(1), KEY, 0, LANES + 3, *TRUTHS, studies, ALL, rows, out)
+    expected = sums(studies, LANES + 3)
+    places = [n_own + len(INTERVAL_SUMS) + INTERVAL_SUMS.index(name)
+              for name in ("pi_cover", "pi_cover_sq", "pi_excludes_zero")]  # fmt: skip
+    assert (expected[:, places] > 0.0).any()
+    expected[:, places] = 0.0
+    assert np.array_equal(out, expected)
 
 
 def test_equally_likely_truths_are_picked_equally_often() -> None:

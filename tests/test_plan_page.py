@@ -16,7 +16,7 @@ CHROMIUM = find_chromium()
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="no Chromium on this machine (Debian: apt install chromium)"
 )
-EVIL = "<script>window.broken = 1</script>"
+EVIL = "<script>window.broken = 1</script> " + 12 * "Hyperalgesia"
 A4 = (680, 1017)  # what is printed of a page, in CSS pixels: 180 x 269 mm
 
 # Text whose contrast with what lies behind it is below that of WCAG 2.1, 1.4.3 (level AA).
@@ -212,7 +212,7 @@ def test_contrast_is_sufficient(browser: Browser, pages: dict[str, Path], name: 
 
 
 @pytest.mark.parametrize("width", [320, 390, 768])
-@pytest.mark.parametrize("name", ["plan", "no-plan"])
+@pytest.mark.parametrize("name", ["plan", "no-plan", "evil"])
 def test_a_narrow_screen_does_not_scroll_sideways(
     browser: Browser, pages: dict[str, Path], name: str, width: int
 ) -> None:
@@ -220,6 +220,8 @@ def test_a_narrow_screen_does_not_scroll_sideways(
     browser.open(pages[name])
     browser.run("document.querySelector('details').open = true")
     assert browser.run("document.documentElement.scrollWidth") <= width
+    # Where tables scroll inside the page, it says so.
+    assert browser.run("document.querySelector('.wide').getClientRects().length") == (width < 500)
 
 
 def test_text_of_evidence_is_shown_as_text(browser: Browser, pages: dict[str, Path]) -> None:
@@ -239,3 +241,10 @@ def test_answer_paragraph_and_design_are_printed_on_the_first_two_pages(
     end = browser.run("document.getElementById('design').getBoundingClientRect().bottom")
     assert end < 1.9 * A4[1]
     assert browser.printed().startswith(b"%PDF")
+    # No table is cut at the end of a page that it would fit on.
+    tables = browser.run(
+        "[...document.querySelectorAll('.scroll')].map(e => "
+        "[getComputedStyle(e).breakInside, e.getBoundingClientRect().height])"
+    )
+    assert len(tables) > 8
+    assert all(rule == "avoid" and height < A4[1] for rule, height in tables)

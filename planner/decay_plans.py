@@ -38,6 +38,7 @@ from planner.decay_required import (
     trivial,
     wanted_rows,
 )
+from planner.decay_shapes import left_by_shape, published_after, shapes_asked
 from planner.decay_truth import (
     READINGS,
     DecayTruth,
@@ -354,6 +355,8 @@ def _plan(
             truth, list(truths.values()), design.arms.tail, asked.trial_reps, asked.seed
         ) if "decay" in asked.questions else [],
         "curve": expected_curve(truth.taken, max(42.0, 1.5 * design.times[-1])),
+        "published_after": published_after(truth),
+        **shapes_asked(answers, planned, truth, asked),
     }  # fmt: skip
     facts = {
         "truth": truth, "design": design, "asked": asked, "required": required, "chosen": chosen,
@@ -386,6 +389,8 @@ def truth_result(truth: DecayTruth, design: DecayDesign, scenario: dict[str, Any
         extra={
             "headline": truth_headline(truth), "draws": draws,
             "curve": expected_curve(truth.taken, max(42.0, 1.5 * design.times[-1])),
+            "published_after": published_after(truth),
+            "shapes": left_by_shape(truth, design.times),
         },
         figures={"curve": curve_figure, "half-life": half_life_figure},
     )  # fmt: skip

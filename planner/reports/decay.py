@@ -342,7 +342,7 @@ def truth_page(result: Result) -> str:
         for row in truth["readings"]:
             lines.append(f"  {row['reading']:<17}{100 * row['share_gone']:>12.1f}%"
                          f"{100 * row['share_no_decay']:>11.1f}%")  # fmt: skip
-    lines += ["", *_curve(document["curve"], scale, unit)]
+    lines += ["", *_curve(document["curve"], scale, unit, document["shapes"]["remains"])]
     for row in document["truth"]["human"]:
         name = row["name"].replace("_half_life", "").replace("_", " of ").replace("h", " hours")
         lines += paragraph(
@@ -351,7 +351,9 @@ def truth_page(result: Result) -> str:
     return "\n".join([*lines, *warning_lines(document), *repeat(document)])
 
 
-def _curve(rows: Sequence[Mapping[str, float]], scale: float, unit: str) -> list[str]:
+def _curve(
+    rows: Sequence[Mapping[str, float]], scale: float, unit: str, remains: float
+) -> list[str]:
     """The curve of the average laboratory as bars, with what the article leaves open."""
     top = max(row["average"] for row in rows)
     last = rows[-1]["day"]
@@ -365,5 +367,9 @@ def _curve(rows: Sequence[Mapping[str, float]], scale: float, unit: str) -> list
             f"  {row['day']:>3g}  {scale * row['average']:>12.2f}  {labs:<16}  {left:<14}  "
             f"{scale * row['linear']:>6.2f}  {scale * row['plateau']:>7.2f}  {bar}"[:79].rstrip()
         )
-    lines.append("  95% of labs: at the matched truth; open: the average, not knowing it")
+    lines += paragraph(
+        "95% of labs: at the matched truth; open: the average, not knowing it; linear: 0 at twice "
+        f"the half-life; plateau: {percent(remains)} stay; half is left at the half-life in all.",
+        "  ",
+    )
     return lines

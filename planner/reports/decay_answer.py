@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from planner.decay_required import wanted_rows
@@ -35,6 +35,7 @@ def decay_answer(facts: Mapping[str, Any]) -> str:
         if row is chosen:
             continue
         sentences.append(_other(row, facts, chosen))
+    sentences += _through(facts, wanted)
     return " ".join(sentences)
 
 
@@ -72,6 +73,27 @@ def _other(row: Mapping[str, Any], facts: Mapping[str, Any], chosen: Any) -> str
         )
     only = "as few as " if chosen is not None and row["n"] < 0.6 * chosen["n"] else ""
     return f"To {what} takes {only}{row['n']} per group."
+
+
+def _through(facts: Mapping[str, Any], wanted: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What a shape takes that leaves as much as the exponential on the published effect's day."""
+    said = []
+    for row in facts.get("shapes_through", ()):
+        own = next(one for one in wanted if (one["question"], one["shape"])
+                   == ("shape", row["shape"]))  # fmt: skip
+        if not row["exists"]:
+            continue
+        takes = "more than can be searched"
+        if row["n"] is not None:
+            takes = f"{row['n']} per group{error_words(row)}"
+        optimistic = ""
+        if own["n"] is not None and (row["n"] is None or row["n"] > own["n"]):
+            optimistic = f"{own['n']} is optimistic: "
+        said.append(
+            f"{optimistic}{'a' if optimistic else 'A'} {row['shape']} decay that also leaves "
+            f"{row['effect']:.2f} SDs on day {row['day']:g} takes {takes}."
+        )
+    return said
 
 
 def _early_decay(facts: Mapping[str, Any]) -> str:

@@ -42,21 +42,37 @@ def curve_figure(result: Result) -> Figure:
     axes.plot(day, [row["average"] for row in rows], color=COLOURS[0], linewidth=2.0,
               label="average laboratory")  # fmt: skip
     axes.plot(day, [row["linear"] for row in rows], color=COLOURS[1], linestyle=DASHES[1],
-              linewidth=1.2, label="if linear")  # fmt: skip
+              linewidth=1.2, label="if linear: 0 at twice the half-life")  # fmt: skip
     axes.plot(day, [row["plateau"] for row in rows], color=COLOURS[2], linestyle=DASHES[2],
-              linewidth=1.2, label="if 30% remains")  # fmt: skip
+              linewidth=1.2, label="if a plateau: 30% stays")  # fmt: skip
     axes.axhline(0.0, color="#666666", linewidth=0.8)
+    _draw_published(axes, result.extra.get("published_after"))
     if not result.scenario["show_truth"]:  # the truth alone has no days of measurement
         times = parse_days(str(result.scenario["times"]))
         axes.plot(times, [0.0] * len(times), linestyle="none", marker="^", color="black",
                   markersize=6, label="measured", clip_on=False)  # fmt: skip
     half_life = result.truth["half_life"]
-    axes.set_title(f"Half-life {half_life:.1f} days. Bands: 95%.", fontsize=9, loc="left",
+    axes.set_title(f"Half-life {half_life:.1f} days. Bands and bars: 95%.", fontsize=9, loc="left",
                    color="#444444")  # fmt: skip
     axes.set(xlabel="days after the end of treatment", ylabel="effect (SDs)")
     axes.set_xlim(0.0, day[-1])
     axes.legend(fontsize=8, loc="upper right")
     return figure
+
+
+def _draw_published(axes: Any, row: Any) -> None:
+    """The published effect after treatment with its interval, over the days it is about."""
+    if row is None:
+        return
+    days = f"{row['first_day']:g}"
+    if row["last_day"] > row["first_day"]:
+        days += f" to {row['last_day']:g}"
+    axes.errorbar(
+        row["day"], row["g"], yerr=[[row["g"] - row["lb"]], [row["ub"] - row["g"]]],
+        xerr=[[row["day"] - row["first_day"]], [row["last_day"] - row["day"]]], fmt="D",
+        color="black", markersize=5, linewidth=1.2, capsize=3, zorder=4,
+        label=f"published {row['analysis']}, day {days}: {row['g']:g}",
+    )  # fmt: skip
 
 
 def day_figure(result: Result) -> Figure:

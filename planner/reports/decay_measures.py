@@ -12,6 +12,9 @@ QUESTION_WORDS = {
 DECAY_WORDS = {
     **QUESTION_WORDS,
     "success": "chance that the question is answered so",
+    "linear": "of shape: falls to 0 at twice the half-life",
+    "plateau": "of shape: levels off, 30% of the effect stays",
+    "all shapes": "same effect at the end, half of it left at the half-life; other days differ",
     "power": "chance of a significant result in either direction",
     "type_i": "chance of that answer where it is wrong",
     "coverage": "share of half-life intervals that hold the true one",

@@ -110,6 +110,7 @@ def decay_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
         found.append(("confounded", confounded(truth)))
     found += no_half_life(truth.taken)
     found += _error_rates(facts)
+    found += shape_words(facts.get("shapes"))
     if design.arms.sesoi is None and "gone" in asked.questions:
         found.append(("margin", f"Gone means within {design.margin('gone'):g} SD here, an "
                       "assumption: set the margin that matters by --sesoi."))  # fmt: skip
@@ -121,6 +122,19 @@ def decay_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
     found += discounted_words(facts)
     found += se_as_sd_words(facts, _deciding(facts))
     return [{"code": code, "text": text} for code, text in found]
+
+
+def shape_words(left: Mapping[str, float] | None) -> list[tuple[str, str]]:
+    """What the shapes are, by what they leave on one day."""
+    if left is None:
+        return []
+    return [(
+        "shape",
+        f"Shapes share the effect at the end and its half-life, not what is left: on day "
+        f"{left['day']:g} {left['exponential']:.2f} SDs if exponential, {left['linear']:.2f} if "
+        f"linear (0 at twice the half-life), {left['plateau']:.2f} if plateau "
+        f"({percent(left['remains'])} stay).",
+    )]  # fmt: skip
 
 
 def _deciding(facts: Mapping[str, Any]) -> str:

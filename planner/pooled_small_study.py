@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from planner.errors import unknown
 
 if TYPE_CHECKING:
@@ -12,40 +14,103 @@ if TYPE_CHECKING:
 FILL_SIDES = ("auto", "left", "right")
 
 
+# What regresses on the standard error, or ranks by it; and what regresses on 1/sqrt(n).
+_ON_SE = ("egger-se", "begg", "pet", "peese", "pet-peese", "limit")
+_ON_SIZES = ("egger-n", "egger-n-vi")
+_VARIES = 1e-10  # a predictor whose range is below this share of its size is taken not to vary
+_NUMBERS = (
+    "estimate", "se", "stat", "pval", "ci_lb", "ci_ub", "df", "tau2", "weight", "weight_se", "used",
+)  # fmt: skip
+
+
 def small_study_rows(
-    table: StudyTable, estimator: str, alpha: float, fill_side: str = "auto"
-) -> dict[str, list[dict[str, Any]]]:
+    table: StudyTable, estimator: str, alpha: float, fill_side: str = "auto",
+    standardized: bool = True,
+) -> dict[str, list[dict[str, Any]]]:  # fmt: skip
     """The parts "detectors", "corrections" and "filled" of the JSON output; NaN where none exists.
 
-    "filled" are the studies that trim and fill (L0) adds, each with the study that it mirrors.
+    A row whose predictor does not vary is not applicable and has no numbers; "why" says the
+    reason. "filled" are the studies that trim and fill (L0) adds, each with the study that it
+    mirrors.
 
     estimator : model that trim and fill and the limit meta-analysis use
     fill_side : side that trim and fill fills; positive effects are benefit
+    standardized : whether effects are standardized mean differences
 
     Raises
     ------
     InputError : a side that does not exist.
     """
     from sims.smallstudy_inference import corrections, detections
+    from sims.smallstudy_names import DETECTORS
 
     if fill_side not in FILL_SIDES:
         raise unknown("--fill-side", fill_side, FILL_SIDES)
     if table.k < 3:
         return {"detectors": [], "corrections": [], "filled": []}
-    ni = None if table.n1 is None or table.n2 is None else table.n1 + table.n2
-    found = detections(table.yi, table.vi, ni)
-    detectors = [
-        {"detector": name, "estimate": x.estimate, "se": x.se, "stat": x.stat, "pval": x.pval,
-         "applicable": bool(x.ok)}
-        for name, x in found.items()
-    ]  # fmt: skip
+    why = _not_applicable(table, standardized)
+    found = detections(table.yi, table.vi, _animals(table))
+    detectors = []
+    for name in DETECTORS:
+        x = found.get(name)
+        numbers = {field: None if x is None else getattr(x, field) for field in _NUMBERS[:4]}
+        detectors.append({"detector": name, **_judged(numbers, why.get(name), None)})
     rows = []
-    for x in corrections(table.yi, table.vi, estimator, fill_side, alpha):
-        fields = x._asdict()
+    for y in corrections(table.yi, table.vi, estimator, fill_side, alpha):
+        fields = y._asdict()
         converged = fields.pop("ok")
         fields |= {name: fields[name] or None for name in ("side", "used")}
-        rows.append({**fields, "estimator": estimator, "converged": converged})
+        fields = _judged(
+            fields, why.get(y.correction), None if converged else _failed(y.correction)
+        )
+        rows.append(
+            {**fields, "estimator": estimator, "converged": converged and fields["applicable"]}
+        )
     return {"detectors": detectors, "corrections": rows, "filled": _filled(table, rows)}
+
+
+def _judged(fields: dict[str, Any], why_not: str | None, failed: str | None) -> dict[str, Any]:
+    """A row with "applicable" and "why"; what is not applicable has no numbers."""
+    if why_not is not None:
+        fields = {name: None if name in _NUMBERS else value for name, value in fields.items()}
+    return {**fields, "applicable": why_not is None, "why": why_not or failed}
+
+
+def _failed(correction: str) -> str:
+    if correction == "sel3":
+        return "it needs significant benefits (one-sided p < .025) and other studies"
+    return "its equations have no solution"
+
+
+def _animals(table: StudyTable) -> np.ndarray | None:
+    return None if table.n1 is None or table.n2 is None else table.n1 + table.n2
+
+
+def _not_applicable(table: StudyTable, standardized: bool) -> dict[str, str]:
+    """Tests and corrections whose predictor does not vary, each with the reason."""
+    found: dict[str, str] = {}
+    sizes, same = _animals(table), False
+    if sizes is None:
+        found |= dict.fromkeys(_ON_SIZES, "the animals (n1, n2) are not given")
+    elif _constant(sizes):
+        found |= dict.fromkeys(_ON_SIZES, "all studies have the same number of animals")
+        assert table.n1 is not None
+        assert table.n2 is not None
+        same = _constant(1.0 / table.n1 + 1.0 / table.n2)
+    if _constant(table.vi):
+        found |= dict.fromkeys(_ON_SE, "all studies have the same standard error")
+    elif standardized and same:
+        # The sampling variance of an effect size is a function of its group sizes and of itself.
+        found |= dict.fromkeys(
+            _ON_SE,
+            "all studies have the same number of animals, so that standard errors differ only "
+            "because effect sizes do: it would regress effects on themselves",
+        )
+    return found
+
+
+def _constant(x: np.ndarray) -> bool:
+    return not float(np.ptp(x)) > _VARIES * float(np.abs(x).max())
 
 
 def _filled(table: StudyTable, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

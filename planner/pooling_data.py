@@ -148,7 +148,9 @@ def pool(
             f"--measure {measure}: means and SDs are pooled as standardized mean differences; "
             "accepted: --measure SMD, or a file with yi and vi"
         )
-    numbers = pooled_numbers(table, estimators, intervals, alpha, by, fill_side)
+    numbers = pooled_numbers(
+        table, estimators, intervals, alpha, by, fill_side, standardized=standardized
+    )
     scenario = {
         "file": str(path), "benefit": benefit, "vtype": vtype, "measure": measure,
         "estimator": list(estimators), "interval": list(intervals),
@@ -183,7 +185,7 @@ def _result(
 
 def pooled_numbers(
     table: StudyTable, estimators: Sequence[str], intervals: Sequence[str], alpha: float,
-    by: str | None = None, fill_side: str = "auto",
+    by: str | None = None, fill_side: str = "auto", *, standardized: bool = True,
 ) -> dict[str, Any]:  # fmt: skip
     """Everything that is calculated from the studies, as the JSON output names it."""
     from sims.inference import leave_one_out
@@ -199,7 +201,7 @@ def pooled_numbers(
     return {
         "k": table.k,
         "estimates": rows,
-        **small_study_rows(table, estimators[0], alpha, fill_side),
+        **small_study_rows(table, estimators[0], alpha, fill_side, standardized),
         "studies": _studies(table, rows[0], alpha),
         "leave_one_out": left,
         "subgroups": _subgroups(table, by, estimators[0], intervals[0], alpha),

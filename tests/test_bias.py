@@ -209,7 +209,7 @@ def test_pool_has_them_all(tmp_path):
     assert by_name["pet-peese"]["used"] in ("pet", "peese")
     path.write_text("yi,vi\n0.4,0.2\n1.4,0.2\n0.9,0.2\n")
     few = planner.pool(path).document()
-    assert [row["applicable"] for row in few["detectors"]] == [False, False]
+    assert [row["applicable"] for row in few["detectors"]] == [False] * len(DETECTORS)
     with pytest.raises(InputError, match="fill-side"):
         planner.pool(path, fill_side="lft")
 

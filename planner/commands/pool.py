@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -109,7 +110,8 @@ def pool(
         result.save(out, force=force)
     if write_evidence is not None:
         write(evidence, write_evidence)
-    put_out(result, as_json=json, out=None, force=force, quiet=quiet, page=pool_page)
+    page = partial(pool_page, saved=out)
+    put_out(result, as_json=json, out=None, force=force, quiet=quiet, page=page)
     for place in (out, write_evidence):
         if place is not None and not quiet:
             print(f"Written to {place}", file=sys.stderr)

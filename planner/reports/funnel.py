@@ -72,6 +72,7 @@ def note(axes: Axes, text: str) -> None:
 
 ASYMMETRY = ("The standard error of a standardized difference depends on\n"
              "the difference itself: judge asymmetry here.")  # fmt: skip
+SAME_SIZES = "All studies have the same number of animals:\nno asymmetry can be seen."
 
 
 def funnel(result: Result) -> Figure:
@@ -105,7 +106,9 @@ def funnel(result: Result) -> Figure:
                   label="95% of studies without heterogeneity")  # fmt: skip
     note(drawn[0], "" if added else _none_filled(document))
     if sizes:
-        note(drawn[1], ASYMMETRY)
+        same = any(row["detector"] == "egger-n" and not row["applicable"]
+                   for row in document["detectors"])  # fmt: skip
+        note(drawn[1], SAME_SIZES if same else ASYMMETRY)
     legend_below(figure, drawn, 4 if sizes else 2)
     return figure
 

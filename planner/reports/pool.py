@@ -9,26 +9,29 @@ from typing import TYPE_CHECKING, Any
 
 from planner.reports.bias_words import CORRECTION_NAMES
 from planner.reports.measures import INTERVAL_NAMES
-from planner.reports.pool_words import number, p_words, unit
+from planner.reports.pool_words import SHOWS, number, p_words, unit
 from planner.reports.terminal import warning_lines
 from planner.reports.text import fitted, paragraph
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from planner.results import Result
 
 MOST_LINES = 59
 MOST_GROUPS = 8  # subgroups in the table
 MOST_DRAWN = 25  # studies in the text forest plot
 _TESTS = {
-    "egger-se": "Egger on SE", "egger-n": "on 1/sqrt(n)", "egger-n-vi": "the same, weights 1/v",
-    "begg": "Begg",
+    "egger-se": "Egger on SE", "egger-n": "Egger on 1/sqrt(n)",
+    "egger-n-vi": "the same with weights 1/v", "begg": "Begg",
 }  # fmt: skip
+_NAMES = {**CORRECTION_NAMES, **_TESTS, "egger-n-vi": "Egger on 1/sqrt(n) with weights 1/v"}
 _HEADS = {**INTERVAL_NAMES, "hk-wald": "HK, never < Wald"}  # columns
 _LABEL, _PLOT = 22, 25  # columns of its parts
 
 
-def pool_page(result: Result) -> str:
-    """The page of `planner pool`."""
+def pool_page(result: Result, saved: Path | None = None) -> str:
+    """The page of `planner pool`; saved: the folder that holds its figures, if they are written."""
     document = result.document()
     lines = [*paragraph(document["headline"]), ""]
     lines += [*paragraph(document["answer"], "ANSWER  "), ""]
@@ -40,7 +43,7 @@ def pool_page(result: Result) -> str:
     end = ["", *warning_lines(document)] if document["warnings"] else []
     end += _end(document)
     room = MOST_LINES - len(lines) - len(end)
-    return "\n".join([*lines, *_forest(document, room), *end])
+    return "\n".join([*lines, *_forest(document, room, saved), *end])
 
 
 def _interval(row: Mapping[str, Any], low: str = "ci_lb", high: str = "ci_ub") -> str:
@@ -141,33 +144,52 @@ def _left_out_one(document: Mapping[str, Any]) -> list[str]:
 
 
 def _small_study(document: Mapping[str, Any]) -> list[str]:
-    """Tests for small-study effects and what the corrections say, in two paragraphs."""
-    tests = [row for row in document["detectors"] if row["applicable"]]
-    if not tests:
+    """Tests for small-study effects, what the corrections say, and what cannot be applied."""
+    if not document["detectors"]:
         return []
-    text = "Small-study effects: "
-    text += "; ".join(f"{_TESTS[row['detector']]} {_direction(row)}" for row in tests) + "."
-    parts = []
-    for row in document["corrections"]:
-        if row["correction"] in ("none", "trimfill-r0", "pet", "peese") or not row["converged"]:
+    tests = [row for row in document["detectors"] if row["applicable"]]
+    parts = [f"{_TESTS[row['detector']]} {_direction(row)}" for row in tests]
+    what = "; ".join(parts) if parts else "no test is applicable"
+    lines = ["", *paragraph(f"Small-study effects: {what}.", "  ")]
+    parts = [
+        _corrected(row)
+        for row in document["corrections"]
+        if row["converged"] and row["correction"] not in ("none", "trimfill-r0", "pet", "peese")
+    ]
+    lines += paragraph(f"Corrected: {'; '.join(parts)}.", "  ") if parts else []
+    for (kind, why), names in _reasons(document).items():
+        lines += paragraph(f"{kind}: {', '.join(names)} ({why}).", "  ")
+    return lines
+
+
+def _corrected(row: Mapping[str, Any]) -> str:
+    more = ""
+    if row["filled"] is not None:
+        more = f" ({row['filled']:g} filled, {row['side']})"
+    if row["weight"] is not None:
+        known = ", tau 0 as known" if row["tau2"] == 0.0 else ""
+        more = f" (weight {number(row['weight'])}{known})"
+    if row["used"] is not None:
+        more = f" ({row['used'].upper()})"
+    name = CORRECTION_NAMES[row["correction"]]
+    return f"{name} {number(row['estimate'])} {_interval(row)}{more}"
+
+
+def _reasons(document: Mapping[str, Any]) -> dict[tuple[str, str], list[str]]:
+    """Names of tests and corrections without a number, by the reason."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for row in (*document["detectors"], *document["corrections"]):
+        if row["why"] is None or row.get("correction") == "trimfill-r0":
             continue
-        more = ""
-        if row["filled"] is not None:
-            more = f" ({row['filled']:g} filled, {row['side']})"
-        if row["weight"] is not None:
-            known = ", tau 0 as known" if row["tau2"] == 0.0 else ""
-            more = f" (weight {number(row['weight'])}{known})"
-        if row["used"] is not None:
-            more = f" ({row['used'].upper()})"
-        name = CORRECTION_NAMES[row["correction"]]
-        parts.append(f"{name} {number(row['estimate'])} {_interval(row)}{more}")
-    lines = ["", *paragraph(text, "  ")]
-    return lines + (paragraph(f"Corrected: {'; '.join(parts)}.", "  ") if parts else [])
+        name = row.get("detector") or row["correction"]
+        kind = "Not estimated" if row["applicable"] else "Not applicable"
+        found.setdefault((kind, row["why"]), []).append(_NAMES[name])
+    return found
 
 
 def _direction(row: Mapping[str, Any]) -> str:
     """P of a test, and what small studies show where it is small."""
-    if row["pval"] >= 0.1:
+    if row["pval"] >= SHOWS:
         return p_words(row["pval"])
     size = "larger" if row["estimate"] > 0.0 else "smaller"
     return f"{p_words(row['pval'])} (small studies show {size} effects)"
@@ -177,11 +199,12 @@ def _side(row: Mapping[str, Any]) -> int:
     return 0 if row["ci_lb"] is None else int(row["ci_lb"] > 0.0) - int(row["ci_ub"] < 0.0)
 
 
-def _forest(document: Mapping[str, Any], room: int) -> list[str]:
+def _forest(document: Mapping[str, Any], room: int, saved: Path | None) -> list[str]:
     """The studies as a text plot, where they fit on the page."""
     studies, main = document["studies"], document["estimates"][0]
     if len(studies) > MOST_DRAWN or room < len(studies) + 5:
-        return ["", "  Forest and funnel plot:  --out DIR"]
+        where = "--out DIR" if saved is None else str(saved / "forest.png")
+        return ["", *paragraph(f"Forest and funnel plot:  {where}", "  ")]
     drawing = _Drawing.of(studies, main)
     lines = ["", drawing.head()]
     lines += [drawing.line(row["study"], row, row["yi"], row["weight"]) for row in studies]

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from planner.study_table import StudyTable
 
 FEW_STUDIES = 10  # below it, tests for small-study effects have too little power
+SHOWS = 0.1  # P below which a test for small-study effects is said to show something
 LARGE_EFFECT = 3.0  # SDs; beyond it, standard errors are often read as SDs
 
 POOL_WORDS = {
@@ -115,6 +116,7 @@ def pool_warnings(table: StudyTable, facts: Mapping[str, Any]) -> list[dict[str,
         found.append(("measure-assumed", f"{text} --measure NAME"))
     found += _large(table, facts)
     found += _few(facts)
+    found += _on_se(facts)
     if facts["k"] > 2:
         found.append((
             "corrections",
@@ -247,6 +249,26 @@ def _few(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
         )
         found.append(("hartung-knapp", text))
     return found
+
+
+def _on_se(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Tests on the standard error that seem to show something, of effect sizes."""
+    if facts["measure"] != "SMD":
+        return []
+    names = {"egger-se": "Egger on SE", "begg": "Begg"}
+    rows = {row["detector"]: row for row in facts["detectors"] if row["applicable"]}
+    loud = [name for name in names if name in rows and rows[name]["pval"] < SHOWS]
+    if not loud:
+        return []
+    instead = "give n1 and n2 for the test on 1/sqrt(n)"
+    if "egger-n" in rows:
+        instead = f"Egger on 1/sqrt(n): {p_words(rows['egger-n']['pval'])}"
+    verb = "reject" if loud[1:] else "rejects"
+    return [(
+        "test-on-se",
+        f"{' and '.join(names[name] for name in loud)} {verb} too often, and PET corrects too "
+        f"much with it: the SE of an effect size depends on the effect. {instead}.",
+    )]  # fmt: skip
 
 
 def _side(row: Mapping[str, Any]) -> int:

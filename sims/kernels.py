@@ -6,21 +6,25 @@ without the global interpreter lock, so that threads run them side by side. With
 """
 
 import hashlib
+import io
 import os
 import pickle
 import stat
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import llvmlite
 import numba
 import numpy as np
+from llvmlite.binding import address_of_symbol
 from numba import config, njit
 from numba.core.caching import CompileResultCacheImpl, FunctionCache
+from numba.core.environment import Environment, _rebuild_env, lookup_environment
+from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 from platformdirs import user_cache_path
 
@@ -65,13 +69,14 @@ class CompiledCode(FunctionCache):
         return Path(self._cache_path) / f"{self._name}.{hashlib.sha256(key).hexdigest()[:16]}.code"
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        target_context.refresh()
         try:
-            content = self._path(sig, target_context.codegen()).read_bytes()
+            content = _read_own(self._path(sig, target_context.codegen()))
             body = content[32:]
             if hashlib.sha256(body).digest() != content[:32]:
                 return None
-            return self._impl.rebuild(target_context, pickle.loads(body))
+            symbols, code = _Reader(io.BytesIO(body)).load()
+            _prepare(target_context, symbols)
+            return self._impl.rebuild(target_context, code)
         except Exception:  # whatever a file of another origin may cause
             return None
 
@@ -79,10 +84,11 @@ class CompiledCode(FunctionCache):
         if not self._impl.check_cachable(data):
             return
         path = self._path(sig, data.codegen)
-        body = dumps(self._impl.reduce(data))
+        body = dumps((_symbols(data.library), self._impl.reduce(data)))
         draft = path.with_name(f".{path.name}.{os.getpid()}")
         try:
-            draft.write_bytes(hashlib.sha256(body).digest() + body)
+            with open(draft, "wb", opener=partial(os.open, mode=0o600)) as file:
+                file.write(hashlib.sha256(body).digest() + body)
             draft.replace(path)
         except OSError:  # a full disk, a folder that is only read
             with suppress(OSError):
@@ -91,6 +97,66 @@ class CompiledCode(FunctionCache):
     def flush(self) -> None:
         for path in Path(self._cache_path).glob(f"{self._name}.*.code"):
             path.unlink(missing_ok=True)
+
+
+class _Reader(pickle.Unpickler):
+    """Unpickles finished code without importing what it was compiled from.
+
+    Each function that the compiler took in brings its environment: its constants, and the names
+    of its module for what runs as Python. Nothing in a kernel does, and numba's modules of rules
+    take as long to import as the rest of numba.
+    """
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == (_rebuild_env.__module__, _rebuild_env.__name__):
+            return _environment
+        return super().find_class(module, name)
+
+
+def _environment(module: str, constants: list[Any], name: str) -> Environment:
+    if module in sys.modules or lookup_environment(name) is not None:
+        return _rebuild_env(module, constants, name)
+    environment = Environment({"__name__": module})
+    environment.consts[:] = constants
+    environment.env_name = name
+    Environment._memo[name] = environment  # a kernel with the same function uses this one
+    return environment
+
+
+def _symbols(library: Any) -> list[str]:
+    """What machine code takes from outside of it: functions of C, of Python, of numba."""
+    module = library._final_module
+    values = (*module.functions, *module.global_variables)
+    names = {value.name for value in values if value.is_declaration}
+    return sorted(name for name in names if not name.startswith("llvm."))
+
+
+def _prepare(target_context: Any, symbols: list[str]) -> None:
+    """Make ready what finished code needs: memory management, and the symbols that it names.
+
+    Numba makes the compiler ready as well, whose thousands of rules take four times as long to
+    load as the code. Nothing here compiles: where a kernel must, numba does it then. A symbol
+    that is not known would end the program, so each is looked up.
+    """
+    rtsys.initialize(target_context)
+    if not all(address_of_symbol(name) for name in symbols):
+        target_context.refresh()
+
+
+def _read_own(path: Path) -> bytes:
+    """Content of a file that nobody else can have written; OSError for any other."""
+    with path.open("rb") as file:
+        if not _own(os.fstat(file.fileno())):
+            raise PermissionError(f"others can write {path}")
+        return file.read()
+
+
+def _own(status: os.stat_result) -> bool:
+    # On Windows the cache folder lies in the user's profile, which others cannot write.
+    if os.name != "posix":
+        return True
+    writable_by_others = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return status.st_uid == os.geteuid() and not writable_by_others
 
 
 @cache
@@ -124,12 +190,9 @@ def compiled_folder() -> Path | None:
     root = Path(os.environ.get("PLANNER_CACHE_DIR") or user_cache_path("planner", appauthor=False))
     folder = root / "compiled" / engine_digest()
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        status = folder.stat()
+        root.mkdir(parents=True, exist_ok=True)
+        folder.parent.mkdir(mode=0o700, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return folder if _own(folder.stat()) else None
     except OSError:
         return None
-    if os.name == "posix":
-        writable_by_others = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-        if writable_by_others or status.st_uid != os.geteuid():
-            return None
-    return folder

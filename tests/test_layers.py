@@ -29,7 +29,7 @@ ENGINE_STANDARD = {
 # Three modules touch a little more.
 ENGINE_EXTRA = {
     # The folder of compiled code.
-    "sims.kernels": {"contextlib", "os", "pathlib", "pickle", "stat", "sys"},
+    "sims.kernels": {"contextlib", "io", "os", "pathlib", "pickle", "stat", "sys"},
     "sims.engine": {"os", "sys", "time"},  # how many processors there are; how long work takes
     "sims.tally": {"importlib"},  # kernels by name, on another machine
 }

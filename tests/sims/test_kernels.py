@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import numpy as np
 import pytest
 from numba import config
+from numba.core.registry import cpu_target
 
 from sims import kernels
 from sims.kernels import entry
@@ -22,6 +26,14 @@ pytestmark = pytest.mark.skipif(bool(config.DISABLE_JIT), reason="nothing is com
 
 def half(x):
     return x / 2
+
+
+def largest(x):
+    return x.max() + np.ones(3).min()
+
+
+def middle(x):
+    return (x.max() + np.zeros(3).min()) / 2 + np.ones(3).min()
 
 
 @pytest.fixture
@@ -72,6 +84,63 @@ def test_damaged_code_is_compiled_again(damage: Callable[[bytes], bytes], folder
     third = entry(half)
     assert third(3.0) == 1.5
     assert hits(third) == 1  # it was written anew
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions as POSIX has them")
+def test_code_that_others_could_have_written_is_not_run(folder: Path) -> None:
+    assert entry(half)(3.0) == 1.5
+    (path,) = folder.iterdir()
+    assert path.stat().st_mode & 0o777 == 0o600
+    path.chmod(0o620)
+    again = entry(half)
+    assert again(3.0) == 1.5
+    assert hits(again) == 0
+    third = entry(half)
+    assert third(3.0) == 1.5
+    assert hits(third) == 1  # it was written anew, for us alone
+
+
+def test_a_symbol_that_is_not_known_is_looked_for(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kernels, "_symbols", lambda library: ["of_another_numba"])
+    assert entry(half)(3.0) == 1.5
+    context = cpu_target.target_context
+    refreshed = []
+    refresh = context.refresh
+    monkeypatch.setattr(context, "refresh", lambda: refreshed.append(refresh()))
+    again = entry(half)
+    assert again(3.0) == 1.5
+    assert (hits(again), len(refreshed)) == (1, 1)
+
+
+def test_finished_code_needs_no_compiler_until_something_is_compiled(tmp_path: Path) -> None:
+    script = """
+import sys
+import numpy as np
+from sims.kernels import entry
+from tests.sims.test_kernels import hits, largest, middle
+kernel = entry(largest)
+print(kernel(np.arange(4.0)), hits(kernel), "numba.np.arraymath" in sys.modules)
+kernel = entry(middle)  # shares functions of numba with the first
+print(kernel(np.arange(4.0)), hits(kernel))
+"""
+    environment = {**os.environ, "PLANNER_CACHE_DIR": str(tmp_path)}
+
+    def run() -> list[str]:
+        command = [sys.executable, "-c", script]
+        root = Path(kernels.__file__).parents[1]
+        done = subprocess.run(
+            command, env=environment, cwd=root, text=True, stdout=PIPE, check=True
+        )
+        return done.stdout.splitlines()
+
+    assert run() == ["4.0 0 True", "2.5 0"]
+    assert run() == ["4.0 1 False", "2.5 1"]
+    for path in tmp_path.rglob("*middle*.code"):
+        path.unlink()
+    assert run() == ["4.0 1 False", "2.5 0"]
+    assert run() == ["4.0 1 False", "2.5 1"]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions as POSIX has them")

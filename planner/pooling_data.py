@@ -14,6 +14,7 @@ import numpy as np
 
 from planner.errors import InputError, unknown
 from planner.pooled_small_study import small_study_rows
+from planner.references import references
 from planner.results import Result, plain, provenance
 from planner.study_columns import KNOWN
 from planner.study_files import read_cells
@@ -176,7 +177,13 @@ def _result(
         answer=pool_answer(facts),
         warnings=pool_warnings(table, facts),
         scenario=scenario,
-        provenance=provenance(1, studies=digest.hexdigest()[:16]),
+        provenance={
+            **provenance(1, studies=digest.hexdigest()[:16]),
+            "references": references(
+                detectors=[row["detector"] for row in numbers["detectors"]],
+                corrections=[row["correction"] for row in numbers["corrections"]],
+            ),
+        },
         extra={**numbers, "measure": measure, "headline": pool_headline(table, facts)},
         figures={"forest": forest, "funnel": funnel},
         studies=table,

@@ -9,6 +9,7 @@ from planner.calibration import Calibration
 from planner.errors import InputError
 from planner.mechanisms import Swept, distance, swept
 from planner.published import Analysis
+from planner.references import references
 from planner.results import Result, provenance
 from planner.selected_calibration import Selected, calibrate_selected
 from sims.smallstudy_names import STRENGTHS
@@ -82,7 +83,7 @@ def selected_result(
             "mu_lb": chosen.mu_lb, "mu_ub": chosen.mu_ub, "tau_lb": chosen.tau_lb,
             "tau_ub": chosen.tau_ub, "prior": prior,
         },
-        provenance=provenance(seed, analysis),
+        provenance={**provenance(seed, analysis), "references": references([one])},
         extra={
             "headline": f"{analysis.name}: {analysis.title}. From {analysis.review}.",
             "readings": [], "check": list(chosen.check), "draws": {"mu": [], "tau": []},

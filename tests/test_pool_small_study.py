@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,11 @@ import pytest
 
 import planner
 from planner.cli import main
+from planner.mechanisms import swept
+from planner.references import MECHANISM_SOURCES, TEST_SOURCES, references
 from planner.reports.pool import pool_page
 from sims.effects import VARIANCES, sampling_variance
+from sims.smallstudy_names import CORRECTIONS, DETECTORS, MECHANISMS
 
 EFFECTS = (2.43, -0.79, 1.29, 0.60, 0.68, 0.85, -0.41, 0.84, 0.39, 3.33, 1.16, 0.75)
 ON_SE = {"egger-se", "begg", "pet", "peese", "pet-peese", "limit"}
@@ -133,3 +137,38 @@ def test_a_page_beside_saved_figures_says_where_they_are(
 def test_what_does_not_vary_is_judged_without_rounding(tmp_path: Path) -> None:
     vi = list(np.full(12, 0.25) * (1.0 + 1e-14 * np.arange(12)))
     assert not judged(planner.pool(studies(tmp_path, None, vi)))["pet"]["applicable"]
+
+
+@pytest.mark.parametrize("command", ["bias", "pool", "calibrate"])
+def test_help_says_where_methods_come_from(capsys: Any, command: str) -> None:
+    assert main([command, "--help"]) == 0
+    out = capsys.readouterr().out
+    assert max(len(line) for line in out.splitlines()) <= 80
+    assert "Examples:" in out
+    before, after = out.split("References:")[1].split("Words:")
+    assert after.strip()
+    named = {line.split()[0] for line in before.splitlines() if line.startswith("    ")}
+    mechanisms, tests = set(MECHANISM_SOURCES), set(TEST_SOURCES)
+    expected = {"bias": mechanisms | tests, "pool": tests, "calibrate": mechanisms}[command]
+    assert named >= expected
+    text = " ".join(before.split())
+    for name in expected:
+        assert {**MECHANISM_SOURCES, **TEST_SOURCES}[name] in text
+
+
+def test_every_method_has_a_reference_that_can_be_looked_up() -> None:
+    assert set(MECHANISM_SOURCES) == set(MECHANISMS) - {"none"}
+    assert set(TEST_SOURCES) == set(DETECTORS) | set(CORRECTIONS)
+    for text in (*MECHANISM_SOURCES.values(), *TEST_SOURCES.values()):
+        assert re.search(r"\d{4}, doi:10\.\d{4,}/\S+", text), text
+
+
+def test_json_holds_the_references_of_what_was_used(tmp_path: Path) -> None:
+    result = planner.pool(studies(tmp_path, UNEQUAL, of_hedges_g(UNEQUAL)))
+    assert result.document()["provenance"]["references"] == TEST_SOURCES
+    (one,) = swept("step+peak=3", weight="0.5")
+    names = {name: MECHANISM_SOURCES[name] for name in ("step", "peak")}
+    assert references([one]) == names
+    assert references([one, *swept("none")], ["begg"], ["sel3"]) == {
+        **names, "begg": TEST_SOURCES["begg"], "sel3": TEST_SOURCES["sel3"],
+    }  # fmt: skip

@@ -39,6 +39,7 @@ def test_page_and_json(capsys):
     document = json.loads(out)
     truth = document["truth"]
     assert (truth["source"], truth["mechanism"], truth["weight"]) == ("selected", "step", 0.2)
+    assert set(document["provenance"]["references"]) == {"step"}
     rows = document["selected"]
     assert [row["weight"] for row in rows] == [1.0, 0.5, 0.2, 0.05]
     mu = [row["mu"] for row in rows]

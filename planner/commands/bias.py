@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -33,6 +34,7 @@ from planner.commands.common import (
     put_out,
     words,
 )
+from planner.references import MECHANISM_SOURCES, TEST_SOURCES
 from planner.reports.bias_measures import BIAS_WORDS
 
 HELP = """Could it all be publication bias? Tests and corrections under small-study mechanisms.
@@ -45,7 +47,7 @@ Examples:
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
-@app.command(help=HELP, epilog=words(BIAS_WORDS))
+@app.command(help=HELP, epilog=words(BIAS_WORDS, {**MECHANISM_SOURCES, **TEST_SOURCES}))
 def bias(
     ctx: typer.Context,
     analysis: Name = None,
@@ -117,6 +119,12 @@ def bias(
     }
     with Progress(quiet) as progress, running_on(given["backend"], given["scheduler"]):
         result = run(found, progress=progress, **common)
+    # Readings belong to what was typed: the command that follows has them, too.
+    more = "".join(f" --reading {quote(one)}" for one in given["reading"] or [])
+    warnings = [
+        {**said, "text": said["text"] + more} if said["code"] == "truth" else said
+        for said in result.warnings
+    ]
     asked = {"evidence": None if file is None else str(file), "reading": given["reading"] or []}
-    result = replace(result, scenario={**result.scenario, **asked})
+    result = replace(result, scenario={**result.scenario, **asked}, warnings=warnings)
     put_out(result, as_json=json, out=out, force=force, quiet=quiet, page=bias_page)

@@ -28,6 +28,7 @@ from planner.commands.common import (
     put_out,
     words,
 )
+from planner.references import MECHANISM_SOURCES
 
 HELP = """Which true effects give the published numbers, and does the model give them back?
 
@@ -48,7 +49,7 @@ WORDS = {
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
-@app.command(help=HELP, epilog=words(WORDS))
+@app.command(help=HELP, epilog=words(WORDS, MECHANISM_SOURCES))
 def calibrate(
     ctx: typer.Context,
     analysis: Name = None,

@@ -25,16 +25,23 @@ def option(flag: str, text: str, metavar: str | None = None, **more: Any) -> Any
     return typer.Option(flag, help=text, metavar=metavar, show_default=False, **more)
 
 
-def words(meanings: Mapping[str, str]) -> str:
-    """The end of a command's help: what the words of its tables mean."""
-    width = max(len(name) for name in meanings) + 2
+def words(meanings: Mapping[str, str], sources: Mapping[str, str] | None = None) -> str:
+    """The end of a command's help: where methods come from, what the words of its tables mean."""
+    text = "\n".join(["\b", "Words:", *_listed(meanings)])
+    if not sources:
+        return text
+    return "\n".join(["\b", "References:", *_listed(sources), "", text])
+
+
+def _listed(texts: Mapping[str, str]) -> list[str]:
+    """A name and its text on each line."""
+    width = max(len(name) for name in texts) + 2
     # Two columns less than a page: help is indented.
-    lines = [
+    return [
         line
-        for name, text in meanings.items()
+        for name, text in texts.items()
         for line in paragraph(text, f"  {name:<{width}}", width=WIDTH - 2)
     ]
-    return "\n".join(["\b", "Words:", *lines])
 
 
 def catalogue_names(incomplete: str) -> list[str]:

@@ -20,6 +20,7 @@ from planner.commands.common import (
     put_out,
     words,
 )
+from planner.references import TEST_SOURCES
 from planner.reports.pool_words import POOL_WORDS
 
 HELP = """Pool study-level data: the average effect, and how much laboratories differ.
@@ -40,7 +41,7 @@ others for --where and --by.
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
-@app.command(help=HELP, epilog=words(POOL_WORDS))
+@app.command(help=HELP, epilog=words(POOL_WORDS, TEST_SOURCES))
 def pool(
     ctx: typer.Context,
     file: Annotated[

@@ -16,6 +16,7 @@ from planner.group_sizes import Sizes
 from planner.mechanisms import Strength, Swept, capped, swept
 from planner.options import check_truth, replications
 from planner.precision import precise
+from planner.references import references
 from planner.results import Result, performance_row, provenance
 from planner.synthesis_designs import VTYPES, check_counts, chosen, draw_plan, sizes_named
 from planner.typical_synthesis import typical
@@ -165,7 +166,10 @@ def bias(
         scenario=scenario,
         truth=truth_fields(calibration, mu, tau),
         performance=rows,
-        provenance=provenance(seed, analysis),
+        provenance={
+            **provenance(seed, analysis),
+            "references": references(varied, detectors, corrections),
+        },
         extra={
             "headline": bias_headline(facts),
             "all_bias": all_bias,

@@ -1,0 +1,267 @@
+"""What `benchmarks.peers` times in Python: the planner's kernels, and the same work by others."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from functools import cache
+from importlib.util import find_spec
+
+import numpy as np
+from scipy import special, stats
+
+from planner.speed_cases import SEED, WORD, cases
+
+Run = Callable[[int], object]
+K, N, MU, TAU = 9, 8, 1.4, 0.9
+K_BATTERY, SIZES = 19, np.arange(4, 13)
+N_T = 10  # mcpower takes no fewer than 20 in all
+# Of a trial: animals per group and measurements of each, of which mcpower takes no fewer than 5;
+# the SD between animals is that within them.
+N_MIXED, M = 8, 5
+
+
+# The planner's own -------------------------------------------------------------------------
+
+
+def own_battery() -> Run:
+    """DL, PM and REML with Hartung-Knapp; Egger, PET-PEESE, trim and fill, selection model.
+
+    The two parts draw their reviews each for itself, as the commands do that run them.
+    """
+    from sims.exact import t_quantile
+    from sims.lanes.meta import sums_shape, tally_syntheses
+    from sims.names import ESTIMATORS
+    from sims.selection import make_mechanism
+    from sims.selection_tally import add_syntheses, make_analyses, n_sums
+    from sims.syntheses import make_studies
+
+    t = float(t_quantile(0.025, K_BATTERY - 1.0))
+    critical = np.array([[1, t, t]])
+    codes = np.array([ESTIMATORS[name] for name in ("DL", "PM", "REML")])
+    studies = make_studies(SIZES, np.full(len(SIZES), 1.0 / len(SIZES)), K_BATTERY)
+    analyses = make_analyses(K_BATTERY, ("egger-se",), ("trimfill", "pet-peese", "sel3"))
+    nothing = make_mechanism({})
+    truth = np.array([MU]), np.array([TAU])
+    sums, more = np.zeros(sums_shape(3, 1)), np.zeros(n_sums(analyses))
+
+    def run(reps: int) -> None:
+        tally_syntheses(SEED, WORD, 0, reps, *truth, studies, codes, critical, sums)
+        for first in range(0, reps, 500):
+            count = min(500, reps - first)
+            add_syntheses(
+                SEED, WORD, first, count, studies, nothing, *truth, 1000, analyses, more
+            )  # fmt: skip
+
+    return run
+
+
+def own_t() -> Run:
+    """Student's t on one experiment."""
+    from planner.designs import Design
+    from sims.chi import inverse_sd_tables
+    from sims.lanes.experiments import N_SUMS, tally_student
+
+    test = Design().exact(N_T)
+    rows, tables = np.array([test.design]), inverse_sd_tables(np.array([2 * N_T - 2]))
+    out, truth = np.zeros((1, N_SUMS)), (np.array([MU]), np.array([0.0]))
+    return lambda reps: tally_student(SEED, WORD, 0, reps, *truth, rows, tables, out)
+
+
+def own_mixed() -> Run:
+    """The animals' means, whose t is that of the balanced random-intercept model's group effect."""
+    from sims.chi import inverse_sd_tables
+    from sims.exact import t_quantile
+    from sims.lanes.decay_contrasts import tally_contrasts
+    from sims.longitudinal import ContrastTest
+
+    df = 2.0 * N_MIXED - 2.0
+    t = float(t_quantile(0.025, df))
+    test = ContrastTest(1.0 + 1.0 / M, N_MIXED, N_MIXED, df, 0.0, t, -t, 1.0, 0.0)
+    rows, tables = np.array([test], dtype=float), inverse_sd_tables(np.array([df]))
+    out, truth = np.zeros((1, 3)), (np.array([MU]), np.array([0.0]), np.array([1.0]))
+    return lambda reps: tally_contrasts(SEED, WORD, 0, reps, *truth, rows, tables, out)
+
+
+def exact_power(mixed: bool) -> float:
+    """What the experiment's, or the trial's, simulated power must be near."""
+    from planner.designs import Design
+    from sims.longitudinal import contrast_power
+
+    if mixed:
+        covariance = np.ones((M, M)) + np.eye(M)
+        means = np.full(M, 1.0 / M)
+        return sum(contrast_power(np.full(M, MU), covariance, means, N_MIXED, N_MIXED))
+    test = Design().exact(N_T)
+    return float(test.benefit(MU) + test.harm(MU))
+
+
+def own() -> dict[str, Run]:
+    """The planner's kernel for each work; each does more (errors, sums of powers)."""
+    timed = {case.name: case for case in cases()}
+    return {
+        "REML": timed["synthesis REML"].prepare(), "DL": timed["synthesis DL"].prepare(),
+        "battery": own_battery(), "t": own_t(), "mixed": own_mixed(),
+    }  # fmt: skip
+
+
+# numpy and scipy, vectorised ---------------------------------------------------------------
+
+
+def studies(rng: np.random.Generator, reps: int) -> tuple[np.ndarray, np.ndarray]:
+    """Hedges g and its variance, (reps, K), two random numbers for each study."""
+    df = 2 * N - 2
+    factor = math.exp(special.gammaln(df / 2) - special.gammaln((df - 1) / 2)) / math.sqrt(df / 2)
+    d = rng.normal(MU, math.sqrt(TAU**2 + 2 / N), (reps, K))
+    g = factor * d / np.sqrt(rng.chisquare(df, (reps, K)) / df)
+    return g, 2 / N + g**2 / (4 * N)
+
+
+def weighted(yi: np.ndarray, vi: np.ndarray, tau2: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Weights, their sums, pooled effects and residuals."""
+    w = 1.0 / (vi + tau2[:, None])
+    total = w.sum(axis=1)
+    mu = (w * yi).sum(axis=1) / total
+    return w, total, mu, yi - mu[:, None]
+
+
+def dl_tau2(yi: np.ndarray, vi: np.ndarray) -> np.ndarray:
+    w, total, _, e = weighted(yi, vi, np.zeros(len(yi)))
+    q = (w * e**2).sum(axis=1)
+    return np.maximum(0.0, (q - (K - 1)) / (total - (w**2).sum(axis=1) / total))
+
+
+def reml_tau2(yi: np.ndarray, vi: np.ndarray) -> np.ndarray:
+    """Fisher scoring over all reviews at once; those that have converged drop out."""
+    tau2 = dl_tau2(yi, vi)
+    left = np.arange(len(yi))
+    for _ in range(100):
+        w, total, _, e = weighted(yi[left], vi[left], tau2[left])
+        w2 = w**2
+        trace_pp = w2.sum(1) - 2 * (w2 * w).sum(1) / total + (w2.sum(1) / total) ** 2
+        score = (w2 * e**2).sum(1) - (total - w2.sum(1) / total)
+        after = np.maximum(0.0, tau2[left] + score / trace_pp)
+        moved = np.abs(after - tau2[left]) > 1e-6
+        tau2[left] = after
+        left = left[moved]
+        if not len(left):
+            break
+    return tau2
+
+
+def significant(yi: np.ndarray, vi: np.ndarray, tau2: np.ndarray) -> float:
+    w, total, mu, e = weighted(yi, vi, tau2)
+    se = np.sqrt((w * e**2).sum(axis=1) / (K - 1) / total)
+    return float(np.mean(np.abs(mu) > stats.t.ppf(0.975, K - 1) * se))
+
+
+def numpy_review(tau2: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Run:
+    def run(reps: int) -> None:
+        rng = np.random.default_rng(1)
+        for _ in range(reps // 1000):  # blocks that fit the cache
+            yi, vi = studies(rng, 1000)
+            significant(yi, vi, tau2(yi, vi))
+
+    return run
+
+
+def numpy_t(reps: int) -> None:
+    rng = np.random.default_rng(1)
+    critical = stats.t.ppf(0.975, 2 * N_T - 2)
+    for _ in range(reps // 1000):
+        a, b = rng.normal(MU, 1.0, (1000, N_T)), rng.normal(0.0, 1.0, (1000, N_T))
+        s2 = (a.var(axis=1, ddof=1) + b.var(axis=1, ddof=1)) / 2.0
+        np.mean(np.abs(a.mean(1) - b.mean(1)) > critical * np.sqrt(s2 * 2 / N_T))
+
+
+def scipy_t(reps: int) -> None:
+    rng = np.random.default_rng(1)
+    a, b = rng.normal(MU, 1.0, (reps, N_T)), rng.normal(0.0, 1.0, (reps, N_T))
+    np.mean(stats.ttest_ind(a, b, axis=1).pvalue < 0.05)
+
+
+# Packages ----------------------------------------------------------------------------------
+
+
+def statsmodels_review(method: str) -> Run:
+    from statsmodels.stats.meta_analysis import combine_effects
+
+    def run(reps: int) -> None:
+        yi, vi = studies(np.random.default_rng(1), reps)
+        for y, v in zip(yi, vi, strict=True):
+            combine_effects(y, v, method_re=method, use_t=True)
+
+    return run
+
+
+def pymare_review(estimator: str) -> Run:
+    from pymare import Dataset, estimators
+
+    def run(reps: int) -> None:
+        yi, vi = studies(np.random.default_rng(1), reps)
+        if estimator == "DL":  # over all reviews at once, one column each
+            dataset = Dataset(yi.T, vi.T)
+            estimators.DerSimonianLaird().fit_dataset(dataset).summary().get_fe_stats()
+            return
+        for y, v in zip(yi, vi, strict=True):
+            fit = estimators.VarianceBasedLikelihoodEstimator(method="REML")
+            fit.fit_dataset(Dataset(y, v)).summary().get_fe_stats()
+
+    return run
+
+
+@cache
+def _on_one_thread() -> None:
+    # mcpower takes the number of threads once, before it simulates anything.
+    from mcpower import _engine
+
+    _engine.set_n_threads(1)
+
+
+def mcpower_model(mixed: bool) -> Callable[[int], float]:
+    """Power by mcpower on one thread: raw data of groups of exactly equal sizes."""
+    from mcpower import MCPower
+
+    _on_one_thread()
+    model = MCPower("y = g + (1|animal)", family="lme") if mixed else MCPower("y = g")
+    model.set_variable_type("g=(factor,2)")
+    model.set_effects(f"g[2]={MU}")
+    if mixed:
+        model.set_cluster(
+            "animal", ICC=0.5, n_clusters=2 * N_MIXED, cluster_level_vars=["g"]
+        )  # fmt: skip
+    total = 2 * N_MIXED * M if mixed else 2 * N_T
+
+    def run(reps: int) -> float:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # few measurements of each animal
+            found = model.find_power(
+                total, target_test="g[2]", n_sims=reps, seed=1, verbose=False,
+                progress_callback=False,
+            )  # fmt: skip
+        return float(found["power_uncorrected"][0][0])
+
+    return run
+
+
+def opponents() -> list[tuple[str, str, int, Run]]:
+    """Work, name, replicates of one round, and what runs them; the planner's own first."""
+    # Every round of any of them takes a tenth of a second or so.
+    reps = {"REML": 300_000, "DL": 400_000, "battery": 4_000, "t": 3_000_000, "mixed": 2_000_000}
+    found = [(work, "planner", reps[work], run) for work, run in own().items()]
+    found += [
+        ("REML", "numpy, vectorised by hand", 20_000, numpy_review(reml_tau2)),
+        ("DL", "numpy, vectorised by hand", 50_000, numpy_review(dl_tau2)),
+        ("t", "numpy, vectorised by hand", 100_000, numpy_t),
+        ("t", "scipy `ttest_ind`, vectorised", 50_000, scipy_t),
+    ]
+    if find_spec("statsmodels"):
+        found.append(("DL", "statsmodels `combine_effects`", 200, statsmodels_review("dl")))
+    if find_spec("pymare"):
+        found.append(("DL", "PyMARE, vectorised", 5_000, pymare_review("DL")))
+        found.append(("REML", "PyMARE", 50, pymare_review("REML")))
+    if find_spec("mcpower"):
+        found.append(("t", "mcpower (Rust), raw data", 50_000, mcpower_model(False)))
+        found.append(("mixed", "mcpower (Rust), raw data", 5_000, mcpower_model(True)))
+    return found

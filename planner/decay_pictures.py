@@ -11,6 +11,8 @@ import numpy as np
 
 from planner.decay_answers import Answers
 from planner.decay_designs import ONE_DAY, DecayDesign, Truths
+from planner.decay_levels import refuse_sizes
+from planner.decay_required import required_row
 from planner.errors import InputError
 from planner.results import performance_row
 
@@ -171,19 +173,20 @@ def sensitivity(
     that was asked for stands among the others, with the n of the plan itself.
     """
     rows = []
-    kept: dict[Any, tuple[int | None, int | None, int | None]] = {}
+    kept: dict[Any, dict[str, Any]] = {}
+    first = next(iter(truths_of(source.taken).values()))
 
     def add(what: str, value: Any, changed: DecayDesign, own: Truths, asked_for: bool) -> None:
         # The planned design stands in every group of rows: worked out once.
         key = (changed, own.delta0.tobytes(), own.tau.tobytes(), own.half_life.tobytes())
         if key not in kept:
             answers = Answers(changed, asked.trial_reps, asked.seed, asked.jobs)
-            kept[key] = answers.required(question, own.shaped(truth.shape), goal)
-        n, low, high = kept[key]
-        rows.append({"question": question, "shape": truth.shape, "truth": own.name,
-                     "target": goal, "what": what, "value": value, "n": n, "ci_lb": low,
-                     "ci_ub": high, "asked": asked_for,
-                     "animals": None if n is None else changed.animals(n, [question])})  # fmt: skip
+            row = required_row(answers, question, own.shaped(truth.shape), goal, 0.0)
+            refuse_sizes([(row, own.shaped(truth.shape))], answers, first, asked.trial_reps)
+            names = ("question", "shape", "truth", "target", "n", "n_power", "level_kept", "type_i",
+                     "ci_lb", "ci_ub", "animals")  # fmt: skip
+            kept[key] = {name: row[name] for name in names}
+        rows.append({**kept[key], "what": what, "value": value, "asked": asked_for})
 
     one_day = design.one_day([question])
     if design.layout == "repeated" and not one_day:

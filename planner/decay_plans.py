@@ -32,6 +32,8 @@ from planner.decay_pictures import (
 )
 from planner.decay_required import (
     Asked,
+    checked_size,
+    deciding_row,
     recommend,
     required_rows,
     shapes_of,
@@ -322,8 +324,8 @@ def _plan(
     elif sizes is not None:
         shown = sizes
     else:
-        found = {row["n"] for row in required if row["n"] is not None and row["shrink"] == 0.0}
-        shown = sorted({*DEFAULT_N, *(m for m in found if m <= LARGEST_TABLE_N)})
+        found = {row[name] for row in required for name in ("n", "n_power") if row["shrink"] == 0.0}
+        shown = sorted({*DEFAULT_N, *(m for m in found if m is not None and m <= LARGEST_TABLE_N)})
     rows: list[dict[str, Any]] = []
     first = next(iter(truths.values()))
     for number, question in enumerate(asked.questions):
@@ -333,7 +335,7 @@ def _plan(
                 rows += answers.rows(question, one.shaped(shape), shown, reps)
         least = [m for m in shown if m <= 12] or shown
         # Whether its tests and interval keep their level is always shown of the plan itself.
-        plan = shown[-1] if animals is not None or chosen is None else chosen["n"]
+        plan = shown[-1] if animals is not None else checked_size(required, asked) or shown[-1]
         if plan not in shown and question == "half-life":
             rows += [row for row in answers.rows(question, planned, [plan], reps)
                      if row["measure"] == "coverage"]  # fmt: skip
@@ -343,7 +345,7 @@ def _plan(
     if animals is not None:
         rows += smallest_effects(answers, first, asked.questions, asked.targets, shown[0])
     pictured = [one for name, one in truths.items() if name != "assurance" or one is planned]
-    deciding = chosen or wanted_rows(required, asked)[0]
+    deciding = deciding_row(required, asked)
     limits = {LARGEST_RECOMMENDED} | ({chosen["n"]} if chosen is not None else set())
     extra = {
         "by_day": by_day(design, asked.questions, pictured, goal),

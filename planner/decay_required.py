@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from planner.decay_designs import Truths
+from planner.decay_levels import refuse_sizes
 from planner.questions import TRIVIAL_N
 from planner.two_arm import LARGEST_RECOMMENDED
 
@@ -47,9 +48,10 @@ def required_rows(
     """Rows of required n for every question, target, truth and share of shrinkage.
 
     Where n is simulated, shrinkage is worked out for the first target and the truth planned for.
+    A size whose test is wrong too often is not handed out, see `planner.decay_levels`.
     """
     named = {**truths, **{one.name: one.truths() for one in sceptical(truth)}}
-    rows = []
+    found: list[tuple[dict[str, Any], Truths]] = []
     for number, question in enumerate(asked.questions):
         for shape in shapes_of(question):
             for goal in asked.targets:
@@ -59,10 +61,11 @@ def required_rows(
                         exact = answers.design.exact(question) and name in truths
                         if share == 0.0 or wanted or (exact and name != "assurance"):
                             own = one.shrunk(share).shaped(shape)
-                            rows.append(_required_row(answers, question, own, goal, share))
+                            found.append((required_row(answers, question, own, goal, share), own))
         if progress is not None:
             progress("required sizes", number + 1, len(asked.questions))
-    return rows
+    refuse_sizes(found, answers, next(iter(truths.values())), asked.trial_reps)
+    return [row for row, _ in found]
 
 
 def sceptical(truth: DecayTruth) -> list[Sceptical]:
@@ -70,9 +73,10 @@ def sceptical(truth: DecayTruth) -> list[Sceptical]:
     return [one for one in (truth.taken.discounted, truth.taken.se_as_sd) if one is not None]
 
 
-def _required_row(
+def required_row(
     answers: Answers, question: str, truth: Truths, goal: float, share: float
 ) -> dict[str, Any]:
+    """The required n of one question, truth, target and share of shrinkage."""
     n, low, high = answers.required(question, truth, goal)
     design = answers.design
     point = len(truth.delta0) == 1
@@ -111,3 +115,19 @@ def recommend(required: Sequence[dict[str, Any]], asked: Asked) -> dict[str, Any
         and not (row["question"] == "decay" and row["n"] <= TRIVIAL_DECAY)
     ]  # fmt: skip
     return max(usable, key=lambda row: row["n"], default=None)
+
+
+def deciding_row(required: Sequence[dict[str, Any]], asked: Asked) -> dict[str, Any]:
+    """The row that decides the plan; of none, the first that has a size at all, or the first."""
+    wanted = wanted_rows(required, asked)
+    sized = (row for row in wanted if row["n"] is not None or row["n_power"] is not None)
+    return recommend(required, asked) or next(sized, wanted[0])
+
+
+def checked_size(required: Sequence[dict[str, Any]], asked: Asked) -> int | None:
+    """The size at which tests and intervals are checked: the plan's, or the largest asked for."""
+    chosen = recommend(required, asked)
+    if chosen is not None:
+        return int(chosen["n"])
+    sizes = [row["n"] or row["n_power"] for row in wanted_rows(required, asked)]
+    return max((n for n in sizes if n is not None), default=None)

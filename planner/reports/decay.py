@@ -120,6 +120,8 @@ def _thinned(sizes: list[int], marked: set[int], recommended: int | None, most: 
 def _size(row: Mapping[str, Any] | None) -> str:
     if row is None:
         return ""
+    if row["n"] is None and row.get("n_power") is not None:
+        return f"{row['n_power']}!"
     if row["n"] is None:
         return "never" if row.get("ceiling", 1.0) <= row["target"] else ">1000"
     return str(row["n"]) if row["n"] < 10_000 else ">9999"
@@ -149,6 +151,13 @@ def _required(document: Mapping[str, Any], smaller: bool) -> list[str]:
                 cells += f"{_size(row):>{size}}"
         mark = ">" if (name, share) == (_planned(document), 0.0) else " "
         lines.append(f"{mark} {label:<{26 if wide else 17}}{cells}".rstrip())
+    wrong = [row["type_i"] for row in rows if row["n"] is None and row["n_power"] is not None]
+    if wrong:
+        level = document["scenario"]["alpha"] / document["scenario"]["treated"]
+        lines += paragraph(
+            f"! no valid plan: where there is nothing to find this test is wrong in "
+            f"up to {100 * max(wrong):.1f}% of experiments, not {100 * level:.3g}%", "  ",
+        )  # fmt: skip
     return lines
 
 
@@ -267,10 +276,16 @@ def _sensitivity(document: Mapping[str, Any], every: bool) -> list[str]:
     for what in dict.fromkeys(row["what"] for row in rows):
         own = [row for row in rows if row["what"] == what]
         values = ", ".join(
-            f"{_value(row['value'])}: {row['n'] or 'none'}{_more(row)}" for row in own
+            f"{_value(row['value'])}: {_needed(row)}{_more(row)}" for row in own
         )
         parts.append(f"{_CHANGES[what]} {values}")
     return paragraph(text + "; ".join(parts) + ".", "  ")
+
+
+def _needed(row: Mapping[str, Any]) -> str:
+    if row["n"] is None and row["n_power"] is not None:
+        return f"{row['n_power']}!"
+    return str(row["n"] or "none")
 
 
 def _value(value: Any) -> str:

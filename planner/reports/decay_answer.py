@@ -30,6 +30,7 @@ def decay_answer(facts: Mapping[str, Any]) -> str:
         sentences.append(
             f"Plan {groups}{each} ({chosen['animals']} in all{bought}). {lab[0].upper()}{lab[1:]} "
             f"then has {a_percent(goal)} chance to {does(chosen, design)}{error_words(chosen)}."
+            f"{_raised(chosen)}"
         )
     for row in wanted:
         if row is chosen:
@@ -57,6 +58,12 @@ def _other(row: Mapping[str, Any], facts: Mapping[str, Any], chosen: Any) -> str
             f"To {what} takes {row['n']} per group, which is no plan: an effect this large shows "
             f"its loss in any experiment.{early}"
         )
+    if row["n"] is None and row["n_power"] is not None:
+        return (
+            f"To {what}: {row['n_power']} per group - but this test then says so wrongly in "
+            f"{100 * row['type_i']:.1f}% of experiments ({100 * design.arms.level:.3g}% allowed): "
+            f"not a valid plan.{_days_left(row, facts)}"
+        )
     if row["n"] is None:
         if row["ceiling"] <= goal:
             text = (
@@ -72,7 +79,17 @@ def _other(row: Mapping[str, Any], facts: Mapping[str, Any], chosen: Any) -> str
             f"sensible.{_days_left(row, facts)}"
         )
     only = "as few as " if chosen is not None and row["n"] < 0.6 * chosen["n"] else ""
-    return f"To {what} takes {only}{row['n']} per group."
+    return f"To {what} takes {only}{row['n']} per group{error_words(row)}.{_raised(row)}"
+
+
+def _raised(row: Mapping[str, Any]) -> str:
+    """Why a size is larger than its chance of success asks for."""
+    if row["level_kept"]:
+        return ""
+    return (
+        f" {row['n_power']} would have the chance, but be wrong too often ("
+        f"{100 * row['type_i']:.1f}% where there is nothing to find)."
+    )
 
 
 def _through(facts: Mapping[str, Any], wanted: Sequence[Mapping[str, Any]]) -> list[str]:

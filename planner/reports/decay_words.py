@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from planner.decay_levels import NOTICED
+from planner.decay_required import deciding_row
 from planner.reports.decay_doubts import alone_words, discounted_words, se_as_sd_words
 from planner.reports.measures import percent
 from planner.results import best
@@ -138,8 +140,7 @@ def shape_words(left: Mapping[str, float] | None) -> list[tuple[str, str]]:
 
 
 def _deciding(facts: Mapping[str, Any]) -> str:
-    chosen = facts["chosen"]
-    return str(chosen["question"] if chosen is not None else facts["asked"].questions[0])
+    return str(deciding_row(facts["required"], facts["asked"])["question"])
 
 
 def _reading_words(truth: Any) -> str:
@@ -192,7 +193,7 @@ def _error_rates(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     chosen = None if facts["chosen"] is None else facts["chosen"]["n"]
     # Code, how far a rate is off, from where on that is noticed, words.
     checks: list[tuple[str, Callable[[Mapping[str, Any]], float], float, str]] = [
-        ("type-i", lambda row: best(row) - level, 0.2 * level,
+        ("type-i", lambda row: best(row) - level, NOTICED * level,
          f"the test of {{question}} is wrong in {{rate}} of experiments, not {100 * level:.3g}%"),
         ("coverage", lambda row: 1.0 - level - best(row), 0.02,
          f"the half-life's interval covers {{rate}}, not {100 * (1 - level):.3g}%"),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from planner.reports.measures import INTERVAL_NAMES, percent
-from planner.reports.wording import article
+from planner.reports.wording import article, evidence_words
 
 
 def find(
@@ -47,12 +47,7 @@ def meta_headline(
     """What the page is about, and where its numbers come from."""
     if analysis is None:
         return f"{start}. True effects given by hand: mu {mu:g}, tau {tau:g}."
-    spread = f"[{analysis.ci.lower}, {analysis.ci.upper}]" if analysis.ci else f"SE {analysis.se}"
-    return (
-        f"{start}: {analysis.title.rstrip('.')}. From {analysis.review}: {analysis.k} "
-        f"comparisons, effect size {analysis.g} {spread}, {analysis.heterogeneity_kind} "
-        f"{analysis.heterogeneity}."
-    )
+    return f"{start}: {evidence_words(analysis)}"
 
 
 def meta_answer(facts: Mapping[str, Any]) -> str:

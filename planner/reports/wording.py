@@ -22,6 +22,33 @@ def test_words(design: Any) -> str:
     return f"{name}, {sides}, {alpha}{margin}"
 
 
+def shown(fact: Any) -> str:
+    """A published number as printed; one worked out from a table of studies, rounded for reading.
+
+    fact : a `planner.quantities.Quantity`
+    """
+    most = 1 if fact.unit == "%" else 2
+    if fact.status != "derived" or fact.decimals <= most:
+        return str(fact)
+    return f"{fact.number:.{most}f}"
+
+
+def evidence_words(analysis: Any) -> str:
+    """Which evidence numbers come from, and what it says."""
+    ci, title = analysis.ci, analysis.title.rstrip(".")
+    spread = f"[{shown(ci.lower)}, {shown(ci.upper)}]" if ci else f"SE {shown(analysis.se)}"
+    place = "" if analysis.review.rstrip(".") == title else f". From {analysis.review}"
+    return (
+        f"{title}{place}: {analysis.k} comparisons, effect size {shown(analysis.g)} {spread}, "
+        f"{analysis.heterogeneity_kind} {shown(analysis.heterogeneity)}."
+    )
+
+
+def origin_word(analysis: Any) -> str:
+    """Whether an effect was printed, or pooled from a table of studies."""
+    return "printed" if analysis.data is None else "pooled"
+
+
 def power_headline(facts: Mapping[str, Any]) -> str:
     """What the page is about, and where its numbers come from."""
     analysis = facts["analysis"]
@@ -31,13 +58,7 @@ def power_headline(facts: Mapping[str, Any]) -> str:
         return (
             f"{start}. True effect given by hand: mu {scenario['mu']:g}, tau {scenario['tau']:g}."
         )
-    spread = f"[{analysis.ci.lower}, {analysis.ci.upper}]" if analysis.ci else f"SE {analysis.se}"
-    return (
-        f"{start}: {analysis.title.rstrip('.')}. From {analysis.review}: "
-        f"{analysis.k} comparisons, "
-        f"effect size {analysis.g} {spread}, {analysis.heterogeneity_kind} "
-        f"{analysis.heterogeneity}."
-    )
+    return f"{start}: {evidence_words(analysis)}"
 
 
 def power_answer(facts: Mapping[str, Any]) -> str:
@@ -183,9 +204,10 @@ def power_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
     ):
         found.append((
             "calibrated",
-            f"The plan uses a mean effect size of {mu:.2f}, not the printed {analysis.g}: pooling "
-            f"small groups pulls the average down. As printed, an average lab needs "
-            f"{printed['n']} per group instead of {average['n']}.",
+            f"The plan uses a mean effect size of {mu:.2f}, not the "
+            f"{origin_word(analysis)} {shown(analysis.g)}: pooling small groups pulls the average "
+            f"down. As {origin_word(analysis)}, an average lab needs {printed['n']} per group "
+            f"instead of {average['n']}.",
         ))  # fmt: skip
     days = sorted({float(row["delay"]) for row in analysis.comparisons
                    if row.get("delay_unit") == "d"})  # fmt: skip

@@ -146,6 +146,8 @@ def program_parts(
 
 def decay_parts(result: Result | None) -> dict[str, Any] | None:
     """What a plan shows of `planner decay`: half-lives by reading, and sizes by day."""
+    from planner.reports.plan_words import change_words
+
     if result is None:
         return None
     truth, rows = result.truth, result.extra["by_day"]
@@ -157,13 +159,15 @@ def decay_parts(result: Result | None) -> dict[str, Any] | None:
     changes = [row for row in result.extra["sensitivity"] if row["n"] is not None]
     by_reading = {row["value"]: row["n"] for row in changes if row["what"] == "reading"}
     measured = parse_days(str(result.scenario["times"]))
+    texts = _reading_texts()
     return {
         "answer": result.answer, "target": rows[0]["target"] if rows else None,
         "days": measured, "last": measured[-1],
         "question": changes[0]["question"] if changes else None,
         "I2_published": truth["I2_published"],
         "readings": [
-            {**{name: row[name] for name in kept}, "n": by_reading.get(row["reading"])}
+            {**{name: row[name] for name in kept}, "text": texts.get(row["reading"], ""),
+             "n": by_reading.get(row["reading"])}
             for row in truth["readings"]
         ],
         "by_day": [
@@ -171,6 +175,15 @@ def decay_parts(result: Result | None) -> dict[str, Any] | None:
                             for question in DECAY_QUESTIONS}}
             for day in days
         ],
-        "changes": [{name: row[name] for name in ("what", "value", "n", "asked")}
+        "changes": [{**{name: row[name] for name in ("what", "value", "n", "asked")},
+                     "set_to": change_words(row["what"], row["value"])}
                     for row in changes if row["what"] != "reading"],
     }  # fmt: skip
+
+
+def _reading_texts() -> dict[str, str]:
+    """What each reading of the days of the published tests says."""
+    from planner.published import catalogue_review
+
+    return {name: option.text
+            for name, option in catalogue_review().readings["delays"].options.items()}  # fmt: skip

@@ -17,6 +17,8 @@ _FACTORS = {
     "lab": "laboratory",
 }
 
+_KINDS = {"I2": "I²", "tau2": "tau²", "Q": "Q"}
+
 
 def printed_numbers(analysis: Analysis) -> list[dict[str, Any]]:
     """Every published number of the analysis with its place and status."""
@@ -25,12 +27,13 @@ def printed_numbers(analysis: Analysis) -> list[dict[str, Any]]:
         ("effect size g", analysis.g),
         ("standard error of g", analysis.se),
         ("95% interval of g", analysis.ci),
-        (f"heterogeneity {analysis.heterogeneity_kind}", analysis.heterogeneity),
+        (f"heterogeneity {_KINDS[analysis.heterogeneity_kind]}", analysis.heterogeneity),
         ("P", analysis.p),
         *((f"animals per group, {name}", fact) for name, fact in analysis.printed_sizes.items()),
     ]
     return [
-        {"name": name, "printed": str(fact), "unit": fact.unit, "where": fact.where,
+        {"name": name, "printed": str(fact), "unit": fact.unit,
+         "where": "the studies' table" if fact.where == "study_data" else fact.where,
          "status": fact.status, "note": fact.note}
         for name, fact in facts if fact is not None
     ]  # fmt: skip

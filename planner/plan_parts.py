@@ -18,15 +18,19 @@ FILLS = {
     "sex": "female, male or both",
     "treatment, dose and route": "of the treated group",
     "control treatment": "such as vehicle by the same route",
-    "sham group": "sham-operated animals: how many, or none and why",
+    "sham group": "sham-operated or untreated animals: how many, or none and why",
     "experimental unit": "the animal; the cage, if all animals of a cage are treated together",
     "outcome and its unit": "the primary outcome",
     "SD of the outcome": "within a group, from your own data",
     "time of the test": "after the last dose",
     "animals per cage": "a whole number; cages are then counted",
     "method of randomization": "such as random numbers in blocks of one cage",
+    "order and cages": "how the order of treatment and testing and the place of cages are kept "
+                       "from mattering",
+    "criteria of exclusion": "set before the experiment",
     "who is blinded": "treatment, testing, analysis",
-}
+    "software": "of the analysis, with its version",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

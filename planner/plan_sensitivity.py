@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from planner.questions import Questions, Truth
+from planner.questions import DISCOUNT, Questions, Truth
 from planner.selected_calibration import reads_se_as_sd
 
 if TYPE_CHECKING:
@@ -41,8 +41,12 @@ class Planned:
     def row(
         self, factor: str, level: str, truth: Truth | None = None, *, design: Design | None = None,
         n: int | None = None, target: float | None = None, matched: Matched | None = None,
+        discount: str | None = None,
     ) -> dict[str, Any]:  # fmt: skip
-        """One row: the factor, the level it is set to, and what follows."""
+        """One row: the factor, the level it is set to, and what follows.
+
+        discount : why the truth is the discounted one: selection, se-read-as-sd or share
+        """
         design, truth = design or self.design, truth or self.truth
         n, target = self.n if n is None else n, target or self.target
         questions = Questions(design, [truth], None, None)
@@ -55,6 +59,7 @@ class Planned:
             "tau": float(truth.tau[0]) if point else None,
             "mu_mcse": None if matched is None else matched.mu_mcse,
             "tau_mcse": None if matched is None else matched.tau_mcse,
+            "discount": discount,
         }  # fmt: skip
 
 
@@ -87,12 +92,20 @@ def sensitivity(
         planned.row("published effects too large", "by half of the published", lab(
             0.5 * mu, tau)),
     ]  # fmt: skip
-    sceptical = "by selection: P > 0.05 published once in five"
-    if reads_se_as_sd(mu):
-        sceptical = "standard errors were read as SDs"
-    rows.append(planned.row("published effects too large", sceptical, planned.sceptical))
+    why, level = _sceptical(planned)
+    rows.append(planned.row("published effects too large", level, planned.sceptical, discount=why))
     rows += _of_the_outcome(planned) + _of_the_test(planned) + _of_the_animals(planned)
     return rows + _of_the_evidence(planned, review, progress)
+
+
+def _sceptical(planned: Planned) -> tuple[str, str]:
+    """Why the discounted truth is what it is: see `planner.selected_calibration.discounted`."""
+    calibration, truth = planned.calibration, planned.sceptical
+    if reads_se_as_sd(calibration.mu):
+        return "se-read-as-sd", "standard errors were read as SDs"
+    if (truth.mu[0], truth.tau[0]) == ((1.0 - DISCOUNT) * calibration.mu, calibration.tau):
+        return "share", f"by {DISCOUNT:.0%}, as no truth fits under selection"
+    return "selection", "by selection: P > 0.05 published once in five"
 
 
 def _of_the_outcome(planned: Planned) -> list[dict[str, Any]]:
@@ -137,7 +150,8 @@ def _of_the_evidence(
                     "lab": "one effect per laboratory"}[level]  # fmt: skip
             variants.append(("comparisons", kind, analysis, level))
     for topic, option, other in _readings(analysis, review):
-        variants.append((f"reading: {topic}", option, other, calibration.cluster))
+        name = f"other reading: {topic.replace('-', ' ')}"
+        variants.append((name, option, other, calibration.cluster))
     rows = []
     for done, (factor, level, other, cluster) in enumerate(variants):
         if progress is not None:
@@ -164,7 +178,7 @@ def _readings(
             chosen = {**analysis.readings, topic: name}
             other = review.analysis(analysis.name, chosen)
             if other.digest != analysis.digest:
-                found.append((topic, name, other))
+                found.append((topic, option.text, other))
     return found
 
 

@@ -191,6 +191,13 @@ def _result(
         program_parts,
     )
     from planner.reports.plan_commands import commands
+    from planner.reports.plan_doubts import (
+        bias_doubt,
+        model_answer,
+        program_answer,
+        thin,
+        why_not,
+    )
     from planner.reports.plan_figures import FIGURES
     from planner.reports.plan_reporting import ademp, arrive
     from planner.reports.plan_words import form, no_when, paragraphs, plan_answer
@@ -212,6 +219,7 @@ def _result(
     program = program_parts(
         analysis, calibration, decay, varied.n, asked, varied.seed, varied.jobs, progress
     )
+    shares, published = bias_rows(bias), coverage(analysis)
     extra = {
         "headline": base.extra["headline"],
         "title": analysis.title.rstrip("."), "review": analysis.review,
@@ -221,11 +229,14 @@ def _result(
         "when": decay_parts(decay), "no_when": None if decay is not None else no_when(analysis),
         "instead": _instead(parts, varied), "neighbours": list(parts.neighbours),
         "curve": curve(sizes), "planned_n": varied.n, "planned": bool(parts.designs),
+        "why": why_not(parts),
         "sensitivity": list(parts.sensitivity), "tornado": tornado(parts.sensitivity),
         "numbers": printed_numbers(analysis), "contradictions": contradictions(analysis, review),
-        "check": list(calibration.check), "coverage": coverage(analysis),
-        "program": program,
-        "bias": {"answer": bias.answer, "rows": bias_rows(bias), "n_sim": bias.scenario["reps"]},
+        "check": list(calibration.check), "check_answer": model_answer(calibration.check),
+        "coverage": published, "thin": thin(published),
+        "program": {**program, "answer": program_answer(program)},
+        "bias": {"answer": bias.answer, "rows": shares, "n_sim": bias.scenario["reps"],
+                 "doubts": bias_doubt(parts, varied.n, shares, bias.extra["all_bias"])},
         "arrive": arrive(parts), "ademp": ademp(parts, N_MATCH),
         "commands": commands(base, bias, decay, scenario),
     }  # fmt: skip

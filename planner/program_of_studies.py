@@ -74,7 +74,8 @@ def program(
     -------
     `before`: SD of each unknown now (mu and tau in SDs of the outcome, the half-life as a
     factor); `rows`: of each step the expected share by which each SD falls, with its Monte Carlo
-    standard error, and their mean per ten animals; the numbers of draws and of data sets.
+    standard error, and their mean per ten animals; `near`, the steps that the first is not shown to
+    exceed; the numbers of draws and of data sets.
     """
     from sims.preposterior import effects_learned, half_life_learned
 
@@ -112,7 +113,23 @@ def program(
             row[name] = {"value": gain, "mcse": spread.mcse / spread.before}
             gains.append(gain)
         row["per_ten"] = 10.0 * float(np.mean(gains)) / step.animals
+        errors = [row[name]["mcse"] for name in before if row[name]["mcse"] is not None]
+        row["per_ten_mcse"] = 10.0 * float(np.linalg.norm(errors)) / len(errors) / step.animals
         rows.append(row)
     rows.sort(key=lambda row: -float(row["per_ten"]))
-    return {"before": before, "rows": rows, "n_draws": N_DRAWS, "n_sim": REPS, "rho": RHO,
-            "day": day}  # fmt: skip
+    return {"before": before, "rows": rows, "near": _near(rows), "n_draws": N_DRAWS, "n_sim": REPS,
+            "rho": RHO, "day": day}  # fmt: skip
+
+
+def _near(rows: list[dict[str, Any]]) -> list[str]:
+    """Steps that this simulation cannot tell from the first: within 1.96 standard errors of it.
+
+    Steps share their random numbers, which the standard error of a difference ignores: it is too
+    large rather than too small.
+    """
+    first = rows[0]
+    return [
+        str(row["step"]) for row in rows[1:]
+        if first["per_ten"] - row["per_ten"]
+        < 1.96 * float(np.hypot(first["per_ten_mcse"], row["per_ten_mcse"]))
+    ]  # fmt: skip

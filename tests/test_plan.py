@@ -14,6 +14,7 @@ import planner
 from planner.cli import main
 from planner.plan_designs import required_n
 from planner.plans import Plan
+from planner.published import catalogue_review
 from planner.reports.places import FORMATS
 from tests.plan_numbers import at, read
 
@@ -56,7 +57,8 @@ def test_every_number_of_the_page_is_one_of_the_json(plans: dict[str, Plan], nam
         assert shown == at(document, path), path
     # What is left is fixed wording, such as names of standards.
     left = " ".join(page.rest)
-    for known in ("ARRIVE 2.0", "95%", "1/√n", "I²", "P exceeds 0.025", "of 100", "Of 100"):
+    fixed = ("ARRIVE 2.0", "items 1 to 7", "95%", "1/√n", "I²", "P exceeds 0.025", "f 100")
+    for known in fixed:
         left = left.replace(known, "")
     assert not re.findall(r"\d+", left), re.findall(r".{20}\d+.{20}", left)
 
@@ -88,6 +90,10 @@ def test_numbers_equal_those_of_the_commands_beside_it(
     assert document["bias"]["answer"] == biased["answer"]
     rows = {(row["measure"], row["weight"], row["detector"], row["correction"]): row["value"]
             for row in biased["performance"]}  # fmt: skip
+    text = " ".join(document["bias"]["doubts"])
+    benefit, large = (biased["all_bias"][name]["value"] for name in ("benefit", "as_large"))
+    assert f"{100 * benefit:.0f}% of reviews would show a significant benefit" in text
+    assert f"{100 * large:.1f}% one as large as the published" in text
     for row in document["bias"]["rows"]:
         assert row["error"]["value"] == rows["bias", row["weight"], None, "none"]
         for name, cell in row["detectors"].items():
@@ -116,6 +122,11 @@ def test_when_to_test_equals_the_command_beside_it(
     assert len(when["readings"]) == 3
     for row, other in zip(when["readings"], decayed["truth"]["readings"], strict=True):
         assert row.pop("n") == sizes.get(other["reading"])
+        assert row.pop("text") in {
+            "the stated median delay, 24 days (range 1 to 36)",
+            "the median of the six delays in Table 1",
+            "each comparison at its own delay in Table 1, in the order of its rows",
+        }
         assert row == {name: other[name] for name in row}
     assert [(row["what"], row["value"], row["n"], row["asked"]) for row in when["changes"]] == [
         (what, *values) for what, rows in own.items() for values in rows
@@ -190,7 +201,8 @@ def test_sensitivity_is_exact(after: Plan) -> None:
     quarter = required_n(after, "new-lab", 0.8, 0.25)
     assert quarter is not None
     assert rows["published effects too large", "by a quarter of the published"]["n"] == quarter["n"]
-    other = rows["reading: group-size-mean", "animals"]
+    option = catalogue_review().readings["group-size-mean"].options["animals"]
+    other = rows["other reading: group size mean", option.text]
     assert other["mu_mcse"] > 0.0
     bars = after.extra["tornado"]
     assert [bar["high"] - bar["low"] for bar in bars] == sorted(
@@ -208,6 +220,45 @@ def test_no_plan_is_said_and_what_helps(plans: dict[str, Plan], name: str, kind:
     assert "What can be asked instead" in plan.html()
     text = " ".join(plan.extra["paragraphs"].values())
     assert "We will compare" not in text
+
+
+def test_why_not_fewer_and_why_not_more(after: Plan, plans: dict[str, Plan]) -> None:
+    why, (*_, fewer, plan, more, _) = after.extra["why"], after.extra["neighbours"]
+    assert f"8 animals fewer ({fewer['n']} per group)" in why["fewer"]
+    assert f"from {100 * plan['success']:.1f}% to {100 * fewer['success']:.1f}%" in why["fewer"]
+    assert "below the target of 80%" in why["fewer"]
+    said = f"{100 * fewer['no_answer']:.0f} instead of {100 * plan['no_answer']:.0f} would end"
+    assert said in why["fewer"]
+    assert f"raise it to {100 * more['success']:.1f}%" in why["more"]
+    assert "gives a new laboratory more than 94%" in why["more"]
+    assert plans["single-late"].extra["why"] is None
+
+
+def test_what_selection_would_do_is_said_for_the_plan(plans: dict[str, Plan]) -> None:
+    for name, why in (("chronic-after", "selection"), ("chronic-during", "se-read-as-sd")):
+        extra = plans[name].extra
+        row = next(row for row in extra["sensitivity"] if row["discount"] is not None)
+        text = " ".join(extra["bias"]["doubts"])
+        assert row["discount"] == why
+        said = f"{row['mu']:.2f} SDs, {extra['planned_n']} per group have a chance of"
+        # Standard errors that were read as SDs are no selection.
+        assert (said in text) == (why == "selection")
+        for share in extra["bias"]["rows"][1:]:
+            assert f"{100 * share['unpublished']['value']:.0f}% of the studies are missing" in text
+
+
+def test_whether_the_model_gives_the_numbers_back_is_read_off_the_table(after: Plan) -> None:
+    from planner.reports.plan_doubts import model_answer
+
+    check = [dict(row) for row in after.extra["check"]]
+    assert model_answer(check).startswith("Yes: every published number lies inside")
+    own = next(row for row in check if (row["statistic"], row["truth"]) == ("se", "matched"))
+    said = f"{own['published']:.3g}; the median simulated one is {own['median']:.3g}"
+    assert said in after.extra["check_answer"]
+    own["published"] = own["ub"] + 0.01
+    assert model_answer(check) == (
+        "Not fully: outside the 95% range of simulated reviews: standard error of it."
+    )
 
 
 def test_what_can_be_asked_instead_equals_power(plans: dict[str, Plan]) -> None:
@@ -339,6 +390,16 @@ def test_program_of_studies_ranks_by_what_it_teaches(plans: dict[str, Plan]) -> 
     for row in rows:
         gains = [row[name]["value"] for name in ("mu", "tau", "half_life")]
         assert row["per_ten"] == pytest.approx(10 * sum(gains) / 3 / row["animals"], rel=1e-12)
+        errors = [row[name]["mcse"] for name in ("mu", "tau", "half_life")]
+        assert row["per_ten_mcse"] == pytest.approx(
+            10 * sum(e * e for e in errors) ** 0.5 / 3 / row["animals"], rel=1e-12
+        )
+    # What simulation cannot tell from the first is said, and nothing else.
+    gap = [(r["step"], rows[0]["per_ten"] - r["per_ten"],
+            1.96 * (rows[0]["per_ten_mcse"] ** 2 + r["per_ten_mcse"] ** 2) ** 0.5)
+           for r in rows[1:]]  # fmt: skip
+    assert program["near"] == [step for step, away, error in gap if away < error]
+    assert all(step in program["answer"] for step in [rows[0]["step"], *program["near"]])
     late = plans["single-late"].extra["program"]
     assert late["day"] is None
     assert all(row["half_life"]["value"] is None for row in late["rows"])
@@ -352,6 +413,10 @@ def test_thin_evidence_is_counted_from_the_catalogue(after: Plan) -> None:
     assert counts["sex"] == {"male": 4, "female": 2}
     assert counts["route"] == {"i.p.": 3, "s.c.": 1, "i.t.": 1, "i.v.": 1}
     assert sum(counts["laboratory"].values()) == sum(counts["delay"].values()) == 6
+    thin = after.extra["thin"]
+    assert "Only one comparison: route s.c., i.t., i.v.; delay" in thin
+    assert "sex" not in thin
+    assert "<dt>i.p.</dt><dd>intraperitoneal" in after.html()
 
 
 def test_every_choice_of_truth_and_design_gives_a_page() -> None:

@@ -22,7 +22,7 @@ def commands(
     found = [
         {"gives": "this page", "line": line("plan", scenario)},
         {"gives": "chances and required sizes", "line": line("power", base.scenario)},
-        {"gives": "the truth that is planned from, and whether it gives the article back",
+        {"gives": "the truth that is planned from, and whether it gives the published numbers back",
          "line": line("calibrate", {**evidence, "cluster": scenario["cluster"]})},
         {"gives": "what selection would do", "line": line("bias", bias.scenario)},
         {"gives": "the published numbers and their readings", "line": _evidence(scenario)},

@@ -87,6 +87,12 @@ def plan_check(result: Result) -> Figure:
     return figure
 
 
+def _above(axes: Any, columns: int) -> None:
+    """A legend above the axes, where no line can run behind it."""
+    axes.legend(fontsize=7.5, ncols=columns, loc="lower center", bbox_to_anchor=(0.5, 1.0),
+                frameon=False, columnspacing=1.0, handlelength=1.8, handletextpad=0.5)  # fmt: skip
+
+
 def plan_bias(result: Result) -> Figure:
     """What selection adds to the pooled effect, uncorrected and corrected."""
     from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter
@@ -107,7 +113,7 @@ def plan_bias(result: Result) -> Figure:
         )  # fmt: skip
     left.axhline(0.0, color="#666666", linewidth=0.8)
     left.set_ylabel("error of the mean (SDs)")
-    left.legend(fontsize=8)
+    _above(left, 3)
     for i, (name, label) in enumerate((("egger-n", "Egger, 1/√n"), ("egger-se", "Egger, SE"))):
         points = [row["detectors"][name] for row in rows]
         right.errorbar(
@@ -117,7 +123,7 @@ def plan_bias(result: Result) -> Figure:
     right.set_ylim(0, 1)
     right.set_ylabel("share of reviews it alarms")
     right.yaxis.set_major_formatter(PercentFormatter(1.0))
-    right.legend(fontsize=8)
+    _above(right, 2)
     for ax in (left, right):
         ax.set_xscale("log")
         ax.invert_xaxis()

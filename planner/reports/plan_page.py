@@ -10,8 +10,9 @@ from markupsafe import Markup
 
 from planner.plan_parts import FILLS
 from planner.reports.inline_svg import inline_svg, plot_area
-from planner.reports.measures import MEASURES, OTHER_WORDS, TRUTHS
 from planner.reports.places import Place, key, number, value, words
+from planner.reports.plan_doubts import STATISTICS
+from planner.reports.plan_glossary import glossary
 from planner.reports.plan_words import ROLES
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def plan_html(plan: Plan) -> str:
         figures={name: Markup(inline_svg(figure, name, _SEEN[name]))
                  for name, figure in drawn.items()},
         explore=_embedded(explore), roles=ROLES, assumptions=_ASSUMPTIONS, fills=FILLS,
-        words_of={**MEASURES, **TRUTHS, **OTHER_WORDS},
+        glossary=glossary(document), statistics=STATISTICS,
         style=_part(environment, "plan.css"), script=_part(environment, "plan.js"),
     )  # fmt: skip
 

@@ -16,7 +16,7 @@ def cap(text: str) -> str:
 
 
 def arrive(parts: Parts) -> list[dict[str, str]]:
-    """Items 1, 2, 4, 6 and 7 of ARRIVE 2.0."""
+    """Items 1 to 7 of ARRIVE 2.0; 3 and 5 are the laboratory's alone."""
     row, design = parts.chosen, parts.design
     sizes = "No size is given: this review does not justify one"
     if row is not None:
@@ -29,25 +29,35 @@ def arrive(parts: Parts) -> list[dict[str, str]]:
          "text": f"a. {treated[0].upper()}{treated[1:]} ([treatment, dose and route]) and one "
                  "control group ([control treatment]); further controls, such as sham-operated "
                  "animals: [sham group]. "
-                 "b. Experimental unit: [experimental unit]."},
+                 "b. Experimental unit: [experimental unit]; group sizes count these units."},
         {"item": "2", "title": "Sample size",
          "text": f"a. {sizes}. b. Decided before the experiment, by simulation from "
                  f"{parts.analysis.review}, analysis {parts.analysis.name}: the paragraph above "
                  "says how."},
+        {"item": "3", "title": "Inclusion and exclusion", "text": "a. [criteria of exclusion]."},
         {"item": "4", "title": "Randomization",
-         "text": "a. Animals are allocated by [method of randomization]. b. Order of treatment and "
-                 "of testing and place of the cage are randomized as well; whoever tests the "
-                 "animals does not know the group: [who is blinded]."},
+         "text": "a. Animals are allocated by [method of randomization]. b. Confounders: [order "
+                 "and cages]."},
+        {"item": "5", "title": "Blinding", "text": "Not knowing the group: [who is blinded]."},
         {"item": "6", "title": "Outcome measures",
-         "text": "a. [outcome and its unit], measured before the first dose and at [time of the "
-                 "test]. b. Primary outcome: [outcome and its unit] at [time of "
-                 "the test]; the group size was planned for it."},
+         "text": "a. [outcome and its unit], measured at [time of the test]. b. Primary outcome: "
+                 "[outcome and its unit] at [time of the test]; the group size is for it."},
         {"item": "7", "title": "Statistical methods",
          "text": f"a. {cap(test_sentence(design))}; {sidedness(parts)}; the difference with "
-                 f"its 95% interval; {design.treated + 1} groups, all animals as randomized. "
-                 "b. The t test holds for about normal outcomes at equal spread: quantile plots of "
-                 "both groups are shown; with unequal spread Welch's test is reported beside it."},
+                 f"its {100 * (1 - design.alpha / design.treated):.3g}% interval; "
+                 f"{design.treated + 1} groups, all animals as randomized. Software: [software]. "
+                 f"b. {_assumptions(design.test)}"},
     ]  # fmt: skip
+
+
+def _assumptions(test: str) -> str:
+    shown = "Quantile plots of all groups are shown"
+    if test == "welch":
+        return f"Welch's test assumes about normal outcomes. {shown}."
+    return (
+        f"Student's test assumes about normal outcomes with equal spread. {shown}; if spreads "
+        "differ, Welch's test is reported beside it."
+    )
 
 
 def ademp(parts: Parts, n_match: int) -> list[dict[str, str]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from planner.plan_parts import Parts
 from planner.reports.measures import NEW_LAB, percent
-from planner.reports.wording import article, test_words
+from planner.reports.wording import article, origin_word, shown, test_words
 
 # Each design in a word, and what it is for.
 ROLES = {
@@ -99,14 +99,15 @@ def test_sentence(design: Any) -> str:
 
 def _source(parts: Parts) -> str:
     a = parts.analysis
-    spread = f"95% CI {a.ci.lower} to {a.ci.upper}" if a.ci else f"SE {a.se}"
+    ci = a.ci
+    spread = f"95% CI {shown(ci.lower)} to {shown(ci.upper)}" if ci else f"SE {shown(a.se)}"
     kind = {"I2": "I²", "tau2": "tau²", "Q": "Q"}[a.heterogeneity_kind]
     unit = "%" if a.heterogeneity_kind == "I2" else ""
     title = a.title.rstrip(".")
     place = f" in {a.review}" if title not in a.review else ""
     return (
         f"the meta-analysis “{title}”{place}, which pooled {a.k} comparisons to an effect size of "
-        f"{a.g} ({spread}; {kind} {a.heterogeneity}{unit})"
+        f"{shown(a.g)} ({spread}; {kind} {shown(a.heterogeneity)}{unit})"
     )
 
 
@@ -157,10 +158,10 @@ def _long(parts: Parts) -> str:
     truths = row["by_truth"]
     text = [
         _short(parts),
-        f"The printed effect size of {parts.analysis.g} is not used as the true effect: pooling "
-        f"small groups pulls the average down and inflates heterogeneity, so the truth was sought "
-        f"whose median simulated review is the published one (mean {c.mu:.2f}; the publication "
-        f"leaves {mu_lb:.2f} to {mu_ub:.2f} open, 95%).",
+        f"The {origin_word(parts.analysis)} effect size of {shown(parts.analysis.g)} is not used "
+        "as the true effect: pooling small groups pulls the average down and inflates "
+        "heterogeneity, so the truth was sought whose median simulated review is the published one "
+        f"(mean {c.mu:.2f}; the publication leaves {mu_lb:.2f} to {mu_ub:.2f} open, 95%).",
         f"The planned size has a probability of {percent(truths['pooled'])} of a significant "
         f"benefit if our laboratory is exactly average, {percent(truths['new-lab'])} as a new "
         f"laboratory, and {percent(truths['assurance'])} when the average is not taken as known.",
@@ -225,8 +226,8 @@ def form(parts: Parts) -> list[dict[str, Any]]:
     treated = "" if design.treated == 1 else f", divided over {design.treated} comparisons"
     return [
         {"field": "effect", "value": effect,
-         "about": f"calibrated from the printed {parts.analysis.g}; the publication leaves "
-                  f"{mu_lb:.2f} to {mu_ub:.2f} SDs open (95%)"},
+         "about": f"calibrated from the {origin_word(parts.analysis)} {shown(parts.analysis.g)}; "
+                  f"the publication leaves {mu_lb:.2f} to {mu_ub:.2f} SDs open (95%)"},
         {"field": "variability", "value": within,
          "about": f"between laboratories true effects vary with SD {c.tau:.2f} "
                   f"({tau_lb:.2f} to {tau_ub:.2f}, 95%)"},
@@ -262,3 +263,19 @@ def no_when(analysis: Any) -> str:
         "the same animals on a second day in the first batch: it takes no further animals and "
         "shows the half-life."
     )
+
+
+_COVARIANCES = {"cs": "the same at every lag", "ar1": "falling with the time between"}
+_LOST = {"random": "at random", "response": "those with little effect first"}
+
+
+def change_words(what: str, value: Any) -> str:
+    """What an assumption about the animals is set to, in words."""
+    if what == "dropout":
+        share, _, how = str(value).partition(" ")
+        return f"{percent(float(share))} lost{f', {_LOST[how]}' if how else ''}"
+    if what == "covariance":
+        return _COVARIANCES.get(str(value), str(value))
+    if what == "half_life":
+        return f"{value:.3g} days"
+    return value if isinstance(value, str) else f"{value:g}"

@@ -307,8 +307,20 @@ class Review:
                 f"names that exist: {', '.join(analyses)}"
             )
         if name not in analyses:
-            raise unknown("analysis", name, analyses)
+            raise _unknown_analysis(name, list(analyses))
         return analyses[name]
+
+
+def _unknown_analysis(name: str, names: list[str]) -> InputError:
+    """The error for an analysis that does not exist: of many parts one is an example."""
+    whole, slash, _ = str(name).partition("/")
+    parts = [known for known in names if "/" in known]
+    own = [known for known in parts if slash and known.startswith(f"{whole}/")]
+    found = unknown("analysis", name, own or [known for known in names if known not in parts])
+    first, _, rest = str(found).partition("\n")
+    if parts and not own and "did you mean" not in first:
+        first += f"; parts, such as {parts[0]}: planner evidence"
+    return InputError(f"{first}\n{rest}")
 
 
 @lru_cache(maxsize=1)

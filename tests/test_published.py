@@ -294,7 +294,9 @@ def test_an_analysis_can_be_sent_to_a_worker() -> None:
 def test_unknown_names() -> None:
     with pytest.raises(InputError, match="did you mean chronic-after") as error:
         analysis("chronic-afer")
-    assert "single-late/72h" in str(error.value)
+    assert "single-late, chronic-during" in str(error.value)
+    with pytest.raises(InputError, match="single-late/72h"):
+        analysis("single-late/48h")
     with pytest.raises(InputError, match="did you mean delays"):
         analysis("chronic-after", {"delay": "text"})
     with pytest.raises(InputError, match="table-median"):

@@ -66,6 +66,16 @@ class Swept:
             "strength": shown(self.name, strength) if self.name == "carter" else strength,
         }  # fmt: skip
 
+    def typed(self, strength: Strength) -> str:
+        """The options that ask for this mechanism at this strength alone."""
+        words = f"--mechanism {self.label}"
+        if self.name != "none":
+            option = "--weight" if self.name == "step" else "--strength"
+            words += f" {option} {shown(self.name, strength)}"
+        if self.name == "step" and self.cuts != (P_CUT,):
+            words += f" --cuts {','.join(f'{cut:g}' for cut in self.cuts)}"
+        return words
+
     def build(self, strength: Strength, vtype: str = "CMA") -> Mechanism:
         """The mechanism as kernels take it.
 
@@ -138,7 +148,9 @@ def swept(
         raise InputError(
             f"--cuts {_short(cuts)}; accepted: rising one-sided p values, such as 0.025,0.5"
         )
-    found = [_one(part.strip(), weight, strength, edges) for part in parts if part.strip()]
+    found = _each_once(
+        [_one(part.strip(), weight, strength, edges) for part in parts if part.strip()]
+    )
     if not found:
         raise InputError(f"--mechanism names none; names that exist: {', '.join(MECHANISMS)}")
     names = [one.name for one in found]
@@ -149,6 +161,17 @@ def swept(
     if cuts is not None and "step" not in names:
         raise InputError("--cuts go with --mechanism step")
     return found
+
+
+def _each_once(found: list[Swept]) -> list[Swept]:
+    """Without repetitions; no mechanism after all others, as answers are about the first."""
+    merged: dict[tuple[str, tuple[tuple[str, float], ...]], Swept] = {}
+    for one in found:
+        same = merged.get((one.name, one.fixed))
+        strengths = one.strengths if same is None else (*same.strengths, *one.strengths)
+        ordered = sorted(dict.fromkeys(strengths), key=lambda x: distance(one.name, x))
+        merged[one.name, one.fixed] = replace(one, strengths=tuple(ordered))
+    return sorted(merged.values(), key=lambda one: one.name == "none")
 
 
 def _one(text: str, weight: Any, strength: Any, cuts: tuple[float, ...]) -> Swept:
@@ -237,9 +260,11 @@ def _numbers(option: str, values: Any) -> tuple[float, ...]:
 
 
 def capped(
-    mechanism: Mechanism, studies: Studies, mu: float, tau: float, label: str
+    mechanism: Mechanism, studies: Studies, mu: float, tau: float, typed: str
 ) -> tuple[int, float | None]:
     """Most studies run for one place, and the share left unpublished where it is an integral.
+
+    typed : the options that ask for the mechanism
 
     Raises
     ------
@@ -250,9 +275,11 @@ def capped(
     try:
         cap = attempts_cap(mechanism, studies, mu, tau)
     except Unpublishable as share:
+        rate = float(str(share))
+        few = f"one study in {1.0 / rate:,.0f}" if rate > 0.0 else "no study"
         raise InputError(
-            f"--mechanism {_short(label)}: at a mean effect of {mu:.3g} it publishes too few\n"
-            f"of the studies run ({share}): it would take for ever; accepted: a weaker one"
+            f"{fitted(typed, 48)}: at a mean effect of {mu:.3g}\n"
+            f"{few} is published: it would take for ever; accepted: a weaker mechanism"
         ) from None
     exact = unpublished_share(mechanism, studies, mu, tau) if by_integral(mechanism) else None
     return cap, exact

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from planner.all_bias import nothing_but_selection
+from planner.all_bias import answered, nothing_but_selection, published_benefit
 from planner.calibration import Calibration, calibrate, truth_fields
 from planner.errors import InputError, check_seed, unknown
 from planner.group_sizes import Sizes
@@ -91,7 +91,8 @@ def bias(
     Result with rows bias, rmse, median_error, emp_se, coverage, success, power, type_i,
     convergence, mse_change for corrections, rejection and type_i for detectors, unpublished and
     run_per_published; `extra["all_bias"]` says what a mean true effect of zero would publish
-    (`planner.all_bias`).
+    (`planner.all_bias`). The answer is about the first mechanism, k (the published one, if it is
+    among them) and n; `extra["others"]` has those about the others.
 
     Raises
     ------
@@ -130,38 +131,56 @@ def bias(
     if analysis is None and k is None:
         raise InputError("--mu and --tau come without a number of studies: give --k, such as --k 9")
     counts = check_counts([analysis.k] if k is None and analysis else k or [], "--k", 2, MOST_K)
+    if analysis is not None:
+        counts.sort(key=lambda count: (count != analysis.k, count))
     cells = _cells(varied, counts, laws, analysis, calibration, vtype)
+    large = published_benefit(analysis)
     found = _simulate(
-        cells, mean, spread, (detectors, corrections, estimator.upper(), alpha), vtype, reps, seed,
-        jobs, progress,
+        cells, mean, spread, (detectors, corrections, estimator.upper(), alpha, large), vtype, reps,
+        seed, jobs, progress,
     )  # fmt: skip
     rows = _rows(found, name, detectors, corrections, estimator.upper())
     scenario = {
         "analysis": None if analysis is None else analysis.name, "evidence": None, "reading": [],
         "mechanism": _typed(mechanism),
         "weight": _typed(weight), "strength": _typed(strength), "cuts": _typed(cuts),
-        "k": None if k is None else counts, "n": None if n is None else [law[0] for law in laws],
+        "k": None if k is None else sorted(counts),
+        "n": None if n is None else [law[0] for law in laws],
         "sizes": sizes, "detector": ",".join(detectors), "correction": ",".join(corrections),
         "estimator": estimator.upper(), "mu": mu, "tau": tau, "cluster": cluster, "share": share,
         "vtype": vtype, "alpha": alpha, "reps": reps, "seed": seed,
     }  # fmt: skip
+    from planner.reports.bias_answer import bias_answer, bias_headline
     from planner.reports.bias_figures import bias_by_strength, typical_funnel, winners
-    from planner.reports.bias_words import bias_answer, bias_headline, bias_warnings
+    from planner.reports.bias_warnings import bias_warnings
 
-    strongest = _strongest(cells, None if analysis is None else analysis.k)
-    all_bias = nothing_but_selection(
-        analysis, calibration, strongest.swept, strongest.strength, strongest.studies, spread,
-        {"estimator": estimator.upper(), "alpha": alpha, "vtype": vtype, "reps": reps,
-         "seed": seed, "jobs": jobs},
-        progress,
-    )  # fmt: skip
-    facts = {
-        "analysis": analysis, "calibration": calibration, "rows": rows, "mu": mean, "tau": spread,
-        "scenario": scenario, "varied": varied, "reps": reps, "all_bias": all_bias,
+    how = {
+        "estimator": estimator.upper(), "alpha": alpha, "vtype": vtype, "reps": reps,
+        "seed": seed, "jobs": jobs,
     }  # fmt: skip
+    shown = _shown_cell(cells)
+    facts: dict[str, Any] = {
+        "analysis": analysis, "calibration": calibration, "rows": rows, "mu": mean, "tau": spread,
+        "scenario": scenario,
+        "answered": answered(
+            analysis, calibration, shown.swept, shown.strength, shown.studies, (mean, spread), jobs,
+            progress,
+        ),
+    }  # fmt: skip
+    answers: list[dict[str, Any]] = []
+    for cell, null in _strongest(found):
+        chances = nothing_but_selection(
+            analysis, calibration, cell.swept, cell.strength, cell.studies, spread, null, how,
+            progress,
+        )  # fmt: skip
+        group = {"mechanism": cell.swept.label, "k": cell.k, "n": cell.n}
+        text = bias_answer({**facts, **group, "all_bias": chances})
+        answers.append({**group, "answer": text, "all_bias": chances})
+    first = answers[0]
+    facts |= {**first, "calibrate": to_calibrate(shown.swept, first["all_bias"]["why"])}
     return Result(
         command="bias",
-        answer=bias_answer(facts),
+        answer=first["answer"],
         warnings=bias_warnings(facts),
         scenario=scenario,
         truth=truth_fields(calibration, mu, tau),
@@ -172,11 +191,23 @@ def bias(
         },
         extra={
             "headline": bias_headline(facts),
-            "all_bias": all_bias,
-            "typical": typical(_shown_cell(cells), mean, spread, vtype, estimator.upper(), seed),
+            "all_bias": first["all_bias"],
+            "answered": facts["answered"],
+            "others": answers[1:],
+            "typical": typical(shown, mean, spread, vtype, estimator.upper(), seed),
         },
         figures={"bias": bias_by_strength, "funnel": typical_funnel, "winners": winners},
     )
+
+
+def to_calibrate(varied: Swept, why: str | None) -> str | None:
+    """Options, with a space before, with which `planner calibrate` finds what belongs to this."""
+    active = [x for x in varied.strengths if not varied.neutral(x)]
+    if not active:
+        return ""
+    if why != "no-truth":
+        return f" {varied.typed(active[-1])}"
+    return f" {varied.typed(active[0])}" if len(active) > 1 else None
 
 
 def _typed(values: Any) -> str | None:
@@ -215,11 +246,16 @@ def _cells(
     ]
 
 
-def _strongest(cells: Sequence[Cell], k: int | None) -> Cell:
-    """The first mechanism at its strongest, with as many studies as were published if possible."""
-    own = [cell for cell in cells if cell.swept is cells[0].swept]
-    at = [cell for cell in own if cell.k == k] or [cell for cell in own if cell.k == own[0].k]
-    return [cell for cell in at if cell.n == at[0].n][-1]
+def _strongest(
+    found: Sequence[tuple[Cell, BiasSums, BiasSums, float | None]],
+) -> list[tuple[Cell, BiasSums]]:
+    """Of each mechanism, k and n the strongest situation, with its sums at a mean of zero.
+
+    Without what was added only to compare with: no mechanism, where others are asked for.
+    """
+    last = {(cell.swept, cell.k, cell.n): (cell, null) for cell, _, null, _ in found}
+    first = found[0][0].swept
+    return [pair for (one, *_), pair in last.items() if one is first or one.name != "none"]
 
 
 def _shown_cell(cells: Sequence[Cell]) -> Cell:
@@ -249,14 +285,14 @@ def _simulate(
     from sims.selection_tally import bias_sums, make_analyses
 
     jobs = default_jobs() if jobs is None else jobs
-    detectors, corrections, estimator, alpha = how
+    detectors, corrections, estimator, alpha, large = how
     found = []
     for done, cell in enumerate(cells):
         built = cell.swept.build(cell.strength, vtype)
-        analyses: Analyses = make_analyses(cell.k, detectors, corrections, estimator, alpha)
+        analyses: Analyses = make_analyses(cell.k, detectors, corrections, estimator, alpha, large)
         sums, exact = [], None
         for mean in (mu, 0.0):
-            cap, share = capped(built, cell.studies, mean, tau, cell.swept.label)
+            cap, share = capped(built, cell.studies, mean, tau, cell.swept.typed(cell.strength))
             exact = share if mean == mu else exact
             sums.append(bias_sums(
                 cell.studies, built, np.array([mean]), np.array([tau]), cap, analyses, reps, seed,

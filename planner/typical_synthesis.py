@@ -29,7 +29,7 @@ def typical(
     from sims.unpublished import draw_run
 
     built = cell.swept.build(cell.strength, vtype)
-    cap, _ = capped(built, cell.studies, mu, tau, cell.swept.label)
+    cap, _ = capped(built, cell.studies, mu, tau, cell.swept.typed(cell.strength))
     point = (np.array([mu]), np.array([tau]))
     yi, vi, ni, run, _ = draw_published(
         cell.studies, built, *point, cap, N_TYPICAL, seed, "typical"

@@ -26,6 +26,9 @@ _NONE, _L0, _R0, _PET, _PEESE, _PET_PEESE, _SEL3, _PUNI, _LIMIT = (
 _MAX_ROUNDS = 100
 # Corrections whose statistic is t with k - 2 df; the others' is standard normal.
 T_BASED = ("pet", "peese", "pet-peese")
+# Corrections that compare small studies with large ones: for effect sizes of equal groups of one
+# size standard errors differ only because the effects do, and there is nothing to compare.
+BY_SIZE = ("pet", "peese", "pet-peese", "limit")
 
 
 class Trimmed(NamedTuple):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sims.corrections import T_BASED, correct_many
+from sims.corrections import BY_SIZE, T_BASED, correct_many
 from sims.engine import Runner, run_tally
 from sims.names import ESTIMATORS
 from sims.selection import Mechanism, published_syntheses
@@ -149,12 +149,14 @@ def _add_up(drawn: tuple[np.ndarray, ...], analyses: Analyses) -> np.ndarray:
     done = run > 0.0
     yi, vi, ni, run, truth = (np.ascontiguousarray(x[done]) for x in drawn)
     k = yi.shape[1]
+    varied = np.ptp(ni, axis=1) > 0.0  # else no test, and no correction by size, is applicable
     sums = [len(run), np.sum(~done), run.sum(), np.sum(run**2), len(run) * k]
     exact = kendall_pvals(k)
     for name in analyses.detectors:
         found = np.empty((len(yi), 5))
         detect_many(yi, vi, ni, DETECTORS[name], exact, found)
-        sums += [found[:, 4].sum(), np.sum(found[:, 3] < analyses.alpha)]
+        applied = varied & (found[:, 4] == 1.0)
+        sums += [applied.sum(), np.sum(applied & (found[:, 3] < analyses.alpha))]
     plain: np.ndarray | None = None
     sizes = []
     for name in analyses.corrections:
@@ -165,6 +167,8 @@ def _add_up(drawn: tuple[np.ndarray, ...], analyses: Analyses) -> np.ndarray:
         )  # fmt: skip
         critical = analyses.t if name in T_BASED else analyses.z
         ok, e = x[:, 4] == 1.0, x[:, 0] - truth
+        if name in BY_SIZE:
+            ok &= varied
         plain = e if plain is None else plain
         both = ok & np.isfinite(plain)
         excess = (e**2 - plain**2)[both]

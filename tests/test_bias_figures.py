@@ -5,6 +5,7 @@ from itertools import pairwise
 import pytest
 
 import planner
+from sims.smallstudy_names import CORRECTIONS
 
 TRUTH = {"mu": 0.8, "tau": 0.4, "k": (6,), "sizes": "4:12", "reps": 60}
 ASKED = {
@@ -82,3 +83,11 @@ def test_where_nothing_happens_is_named(result):
     assert "nothing" in texts[0]
     rows = {(row["mechanism"], row["k"]) for row in result.performance}
     assert sum("nothing" in text for text in texts) <= len(rows)
+
+
+def test_each_correction_has_a_look_of_its_own(result):
+    figure = result.figures["bias"](result)
+    lines = [bars.lines[0] for bars in figure.axes[0].containers]
+    assert len({line.get_color() for line in lines}) == len(lines) == len(CORRECTIONS)
+    assert len({line.get_marker() for line in lines}) == len(lines)
+    assert len({panel.get_ylim() for panel in figure.axes}) == 1

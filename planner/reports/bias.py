@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from planner.mechanisms import does_nothing
@@ -15,14 +15,13 @@ from planner.reports.bias_words import (
     pick,
     strength_text,
     strength_words,
-    strongest,
     winner,
     without,
 )
 from planner.reports.measures import percent
 from planner.reports.meta_wording import precise
 from planner.reports.terminal import repeat, warning_lines
-from planner.reports.text import paragraph
+from planner.reports.text import fitted, paragraph
 
 if TYPE_CHECKING:
     from planner.results import Result
@@ -30,35 +29,68 @@ if TYPE_CHECKING:
 WIDTH = 28  # of the columns of one measure
 LINES = 60
 SLIM = ("pet", "peese", "egger-n-vi")  # close to PET-PEESE and egger-n
+NOTES = (
+    "  seen: by the best test, if more than where nothing happens; mean 0: a benefit",
+    "  at a mean effect of 0, as in ANSWER; !: it moves estimates with nothing there.",
+)
+# Of a table: a measure, the lines over it, how a number is written.
+Column = tuple[str, tuple[str, ...], Callable[[float | None], str]]
 
 
 def bias_page(result: Result) -> str:
     """The page of `planner bias`; what does not fit is left to --json, and said."""
-    page = _page(result, slim=False)
-    return page if page.count("\n") < LINES else _page(result, slim=True)
+    page = ""
+    for level in range(3 if result.extra["others"] else 2):
+        page = _page(result, level)
+        if page.count("\n") < LINES - 1:
+            break
+    return page
 
 
-def _page(result: Result, slim: bool) -> str:
+def _page(result: Result, level: int) -> str:
+    """The page.
+
+    level : 0 all; 1 without what says little beside the others; 2 one line for each other
+        mechanism, k and n rather than the second table
+    """
     document = result.document()
     rows = document["performance"]
     all_groups = groups(rows)
     neutral = without(rows, all_groups[0])
     shown = _thinned(all_groups[0], neutral)
-    others = [
-        group for group in all_groups[1:] if not all(does_nothing(*place[:3]) for place in group)
-    ]
-    left_out = ("trimfill-r0", *(SLIM if slim else ()))
+    never = _never(rows, shown)
+    left_out = {"trimfill-r0", *(SLIM if level else ()), *never}
     lines = [*paragraph(str(result.extra["headline"])), ""]
     lines += [*paragraph(result.answer, "ANSWER  "), ""]
-    heads = ("bias (SDs)", "rmse (SDs)")
-    lines += _corrections(rows, shown, ("bias", "rmse"), heads, _signed, left_out)
-    heads = ("95% interval covers", "significant without effect")
-    lines += _corrections(rows, shown, ("coverage", "type_i"), heads, _share, left_out)
-    lines += _detectors(rows, shown, slim)
+    first = (("bias", ("bias (SDs)",), _signed), ("rmse", ("rmse (SDs)",), _signed))
+    lines += _corrections(rows, shown, first, left_out)
+    if level < 2:
+        lines = lines[:-1] if level else lines
+        tau = document["truth"]["tau"]
+        heads = ("significant, either", f"direction: mean 0, SD {tau:.2f}")
+        second = (("coverage", ("", "95% interval covers"), _share), ("type_i", heads, _share))
+        lines += _corrections(rows, shown, second, left_out)
+    lines += _detectors(rows, shown, level, left_out, never)
     end = [*warning_lines(document), *repeat(document)]
-    room = LINES - len(lines) - sum(line.count("\n") + 1 for line in end)
-    lines += _others(rows, others, document["scenario"]["alpha"], room)
-    return "\n".join([*lines, *end])
+    others = _others(document, all_groups[0])
+    room = LINES - 1 - len(lines) - len(end)
+    if level == 2 and len(others) > room:
+        most = max(1, room - 3 - len(NOTES))  # of mechanisms, k and n
+        more = f"    and {len(others) - 2 - len(NOTES) - most} more: --json or --out has them all"
+        others = [*others[: most + 1], more, *NOTES, ""]
+    return "\n".join([*lines, *others, *end])
+
+
+def _never(rows: Sequence[Mapping[str, Any]], shown: Sequence[tuple[Any, ...]]) -> set[str]:
+    """Tests and corrections that are not applicable in any of the situations."""
+    names = {row["correction"] or row["detector"] for row in rows} - {None}
+    return {
+        name for name in names
+        if all(
+            number(rows, place, "rejection", detector=name) is None
+            and number(rows, place, "rmse", correction=name) is None for place in shown
+        )
+    }  # fmt: skip
 
 
 def _thinned(group: list[tuple[Any, ...]], neutral: tuple[Any, ...]) -> list[tuple[Any, ...]]:
@@ -82,35 +114,42 @@ def _marks(shown: Sequence[tuple[Any, ...]]) -> str:
     return "".join(f"{_label(place):>{width}}" for place in shown)
 
 
-def _head(shown: Sequence[tuple[Any, ...]], heads: tuple[str, str]) -> list[str]:
+def _head(
+    shown: Sequence[tuple[Any, ...]], heads: tuple[tuple[str, ...], tuple[str, ...]]
+) -> list[str]:
+    """Two columns with a line or two about each; k, n and the mechanism before them."""
     marks = _marks(shown)
     k, n = shown[0][3], shown[0][4]
     first = f"  k {k}" + ("" if n is None else f", n {n}")
     last = shown[-1]
     words = strength_words(last).split(" ")
     kind = f"  {last[0]}, {words[0]}" if len(words) > 1 else f"  {last[0]}"
-    return [
-        f"{first:<22}{heads[0]:>{len(marks)}}  {heads[1]:>{len(marks)}}".rstrip(),
-        f"{kind[:21]:<22}{marks}  {marks}",
-    ]
+    lines = []
+    for i, (left, right) in enumerate(zip(*heads, strict=True)):
+        start = f"{first if i == 0 else '':<22}{left:>{len(marks)}}"
+        # Longer than its column, a head begins where the one before it ends.
+        space = max(len(right) + 2, 22 + 2 * len(marks) + 2 - len(start))
+        lines.append(f"{start}{right:>{space}}".rstrip())
+    return [*lines, f"{kind[:21]:<22}{marks}  {marks}"]
 
 
 def _corrections(
     rows: Sequence[Mapping[str, Any]],
     shown: Sequence[tuple[Any, ...]],
-    measures: tuple[str, str],
-    heads: tuple[str, str],
-    form: Callable[[float | None], str],
-    left_out: Sequence[str],
+    columns: tuple[Column, Column],
+    left_out: Collection[str],
 ) -> list[str]:
     names = dict.fromkeys(row["correction"] for row in rows if row["correction"] is not None)
-    lines, width = _head(shown, heads), _width(shown)
+    heads = [head for _, head, _ in columns]
+    most = max(len(head) for head in heads)
+    left, right = (("",) * (most - len(head)) + head for head in heads)
+    lines, width = _head(shown, (left, right)), _width(shown)
     for name in names:
         if name in left_out:  # next to the others they say little; JSON has them
             continue
         cells = [
             "".join(f"{form(number(rows, place, m, correction=name)):>{width}}" for place in shown)
-            for m in measures
+            for m, _, form in columns
         ]
         lines.append(f"   {CORRECTION_NAMES[name]:<19}{cells[0]}  {cells[1]}")
     return [*lines, ""]
@@ -127,13 +166,17 @@ def _share(value: float | None) -> str:
 
 
 def _detectors(
-    rows: Sequence[Mapping[str, Any]], shown: Sequence[tuple[Any, ...]], slim: bool
+    rows: Sequence[Mapping[str, Any]],
+    shown: Sequence[tuple[Any, ...]],
+    level: int,
+    left_out: Collection[str],
+    never: Collection[str],
 ) -> list[str]:
     names = dict.fromkeys(row["detector"] for row in rows if row["detector"] is not None)
     marks, width = _marks(shown), _width(shown)
     lines = [f"{'  tests: small-study effects':<34}{marks}"]
     for name in names:
-        if slim and name in SLIM:
+        if name in left_out:
             continue
         cells = "".join(
             f"{_share(number(rows, place, 'rejection', detector=name)):>{width}}" for place in shown
@@ -154,7 +197,13 @@ def _detectors(
         f"  * nothing happens here. {reps:,} syntheses each, {model}: SE of shares "
         f"<= {50.0 / max(1, reps) ** 0.5:.1f} points."
     )
-    more = ["    PET, PEESE, Egger with weights 1/v: --json or --out has them"] if slim else []
+    gone = [
+        name for key, name in {**CORRECTION_NAMES, "egger-n-vi": "Egger with weights 1/v"}.items()
+        if key in SLIM and key not in never
+        and any(key in (row["correction"], row["detector"]) for row in rows)
+    ]  # fmt: skip
+    gone += ["coverage and significance"] if level > 1 else []
+    more = paragraph(f"{', '.join(gone)}: --json or --out", "    ") if level and gone else []
     return [line.rstrip() for line in [*lines, note, *more, ""]]
 
 
@@ -162,29 +211,42 @@ def _percent(value: float | None) -> str:
     return "-" if value is None else percent(value)
 
 
-def _others(
-    rows: Sequence[Mapping[str, Any]],
-    others: list[list[tuple[Any, ...]]],
-    alpha: float,
-    room: int,
-) -> list[str]:
-    """One line for each further mechanism, k and n, in as many lines as there is room for."""
-    if not others:
+def _others(document: Mapping[str, Any], first: Sequence[tuple[Any, ...]]) -> list[str]:
+    """One line for each further mechanism, k and n, at its strongest; and where nothing happens."""
+    if not document["others"]:
         return []
-    head = f"  {'also simulated':<33}{'hidden':>7}{'bias':>7}  {'smallest rmse':<20}{'seen':>6}"
-    lines = [head]
-    most = len(others) if len(others) + 2 <= room else max(1, room - 3)
-    for group in others[:most]:
-        place = strongest(rows, group)
-        best = winner(rows, place)
-        test, power, _ = best_detector(rows, place, alpha)
-        size = "" if place[4] is None else f", n {place[4]}"
-        name = f"{place[0]}, {strength_words(place)}, k {place[3]}{size}"
-        chosen = "-" if best is None else f"{best[0]} {best[1]:.2f}"
-        seen = "none" if test is None else f"{percent(power)}"
-        hidden = _percent(number(rows, place, "unpublished"))
-        off = _signed(number(rows, place, "bias", correction="none"))
-        lines.append(f"   {name[:31]:<32}{hidden:>7}{off:>7}  {chosen:<20}{seen:>6}")
-    if len(others) > most:
-        lines.append(f"    and {len(others) - most} more: --json or --out has them all")
-    return [*lines, ""]
+    rows, alpha = document["performance"], document["scenario"]["alpha"]
+    lines = [
+        f"  {'also simulated, the strongest':<31}{'hidden':>6}{'bias':>6}  "
+        f"{'smallest rmse':<20}{'seen':>6}{'mean 0':>7}"
+    ]
+    sizes = {first[0][3:]: None}
+    by_group = {(group[0][0], *group[0][3:]): group for group in groups(rows)}
+    for other in document["others"]:
+        group = by_group[other["mechanism"], other["k"], other["n"]]
+        if group[0][3:] not in sizes:
+            sizes[group[0][3:]] = None
+            lines.append(_other(rows, without(rows, group), alpha, "-"))
+        chance = precise(other["all_bias"]["benefit"]["value"])
+        lines.append(_other(rows, group[-1], alpha, chance))
+    return [*lines, *NOTES, ""]
+
+
+def _other(
+    rows: Sequence[Mapping[str, Any]], place: tuple[Any, ...], alpha: float, chance: str
+) -> str:
+    nothing = does_nothing(*place[:3])
+    name = f"k {place[3]}" + ("" if place[4] is None else f", n {place[4]}")
+    name += ": nothing happens" if nothing else f": {place[0]}, {strength_words(place)}"
+    best, test = winner(rows, place), best_detector(rows, place, alpha)
+    chosen = "-"
+    if best is not None:
+        kept = best.name if best.better else "none"
+        error = number(rows, place, "rmse", correction=kept) or 0.0
+        chosen = f"{CORRECTION_NAMES[kept][:15]} {error:.2f}{'!' if best.whatever else ''}"
+    seen = "-" if test.name is None else "no"
+    if test.name is not None and (test.sees or nothing):
+        seen = precise(test.power)
+    hidden = _percent(number(rows, place, "unpublished"))
+    off = _signed(number(rows, place, "bias", correction="none"))
+    return f"   {fitted(name, 29):<30}{hidden:>6}{off:>6}  {chosen:<20}{seen:>6}{chance:>7}"

@@ -26,7 +26,12 @@ if TYPE_CHECKING:
     from planner.results import Result
 
 _MOST_PANELS = 4
-_MARKERS = "osD^vPX*<"
+# Of each correction its own: Okabe & Ito 2008 with Tol's wine and a grey; and markers for print.
+_LOOKS = {
+    "none": ("#000000", "o"), "trimfill": ("#0072B2", "s"), "trimfill-r0": ("#56B4E9", "D"),
+    "pet": ("#D55E00", "^"), "peese": ("#E69F00", "v"), "pet-peese": ("#882255", "P"),
+    "sel3": ("#009E73", "X"), "p-uniform-star": ("#CC79A7", "*"), "limit": ("#999999", "<"),
+}  # fmt: skip
 _APART = 0.035  # between corrections at one strength, which may coincide
 
 
@@ -43,11 +48,13 @@ def bias_by_strength(result: Result) -> Figure:
         for i, name in enumerate(names):
             found = [pick(rows, place, "bias", correction=name) for place in places]
             kept = [(x, row) for x, row in enumerate(found) if row and row["value"] is not None]
+            colour, marker = _LOOKS[name]
             aside = _APART * (i - 0.5 * (len(names) - 1))
             panel.errorbar(
                 [x + aside for x, _ in kept], [row["value"] for _, row in kept],
-                yerr=[1.96 * row["mcse"] for _, row in kept], marker=_MARKERS[i], markersize=4.5,
-                color=COLOURS[i % len(COLOURS)], linestyle=DASHES[i % len(DASHES)], linewidth=1.3,
+                yerr=[1.96 * row["mcse"] for _, row in kept], marker=marker, markersize=4.5,
+                color=colour, linestyle=DASHES[i % len(DASHES)],
+                linewidth=2.0 if name == "none" else 1.3,
                 label=CORRECTION_NAMES[name],
             )  # fmt: skip
         panel.set_xticks(range(len(places)), [_tick(place) for place in places])
@@ -55,6 +62,9 @@ def bias_by_strength(result: Result) -> Figure:
         size = "" if place[4] is None else f", n {place[4]}"
         panel.set_title(f"{place[0]}, k {place[3]}{size}", fontsize=10)
         panel.set_xlabel("weight" if place[1] is not None else "strength")
+    ends = [panel.get_ylim() for panel in panels]
+    for panel in panels:
+        panel.set_ylim(min(low for low, _ in ends), max(high for _, high in ends))
     panels[0].set_ylabel("bias of the mean effect (SDs)")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper", fontsize=8)
     return figure
@@ -141,7 +151,7 @@ def winners(result: Result) -> Figure:
     for x, place in enumerate(places):
         best = winner(rows, place)
         if best is not None:
-            y = names.index(best[0])
+            y = names.index(best.name)
             axes.plot([x - 0.47, x + 0.47, x + 0.47, x - 0.47, x - 0.47],
                       [y - 0.45, y - 0.45, y + 0.45, y + 0.45, y - 0.45], color="black",
                       linewidth=2)  # fmt: skip

@@ -51,6 +51,7 @@ from planner.decay_truth import (
 from planner.designs import Design
 from planner.errors import InputError, check_seed, unknown
 from planner.options import check_targets, parse_readings, replications
+from planner.precision import precise
 from planner.results import Result, provenance
 from planner.two_arm import DEFAULT_N, DEFAULT_TARGETS, LARGEST_RECOMMENDED, PLAN_FOR, SHRINK
 
@@ -61,6 +62,7 @@ CONTRAST_REPS, TRIAL_REPS = 100_000, 5000
 LARGEST_TABLE_N = 200
 
 
+@precise
 def decay(
     analysis: Analysis | str | None = None,
     *,

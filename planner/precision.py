@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import wraps
 from typing import Any, TypeVar, cast
 
@@ -25,8 +26,8 @@ _OTHER_STREAMS = 0x9E3779B97F4A7C15
 def precise(command: Command) -> Command:
     """A command whose `mcse` is reached with as few replicates as its chances allow.
 
-    The command takes `reps`, `mcse` and `seed` by name, and `reps` for one of its own when it is
-    given `mcse`: enough for a chance of one half.
+    The command takes `reps`, `mcse` and `seed` by name. Where averages over joint draws keep a
+    larger error, because the draws are a sample as well, its result says so.
     """
 
     @wraps(command)
@@ -35,15 +36,42 @@ def precise(command: Command) -> Command:
         if mcse is None or options.get("reps") is not None:
             return command(*arguments, **options)
         most = replications(None, mcse, 0)
-        if most <= 4 * PILOT_REPS:
-            return command(*arguments, **options)
-        seed = options.get("seed", 1)
-        other = {"mcse": None, "reps": PILOT_REPS, "seed": seed ^ _OTHER_STREAMS}
-        pilot = command(*arguments, **{**options, **other})
-        reps = min(most, enough(pilot.performance, mcse))
-        return command(*arguments, **{**options, "mcse": None, "reps": reps})
+        if most > 4 * PILOT_REPS:
+            seed = options.get("seed", 1)
+            other = {"mcse": None, "reps": PILOT_REPS, "seed": seed ^ _OTHER_STREAMS}
+            pilot = command(*arguments, **{**options, **other})
+            most = min(most, enough(pilot.performance, mcse))
+        result = command(*arguments, **{**options, "mcse": None, "reps": most})
+        return _with_what_draws_leave(result, mcse, most)
 
     return cast(Command, run)
+
+
+def _with_what_draws_leave(result: Result, mcse: float, reps: int) -> Result:
+    """The result, with a word where more replicates would not bring its chances to `mcse`."""
+    error, p = 0.0, 0.5
+    for row in result.performance:
+        chance = _chance(row)
+        if chance is None or row["n_sim"] != reps or row["exact"] is not None:
+            continue
+        if (row["mcse"] or 0.0) > error:
+            error, p = row["mcse"], chance
+    # Beyond what replicates of this number explain, with the uncertainty of 25 groups' spread.
+    if not error > max(1.5 * math.sqrt(p * (1.0 - p) / reps), 1.1 * mcse):
+        return result
+    text = (
+        f"--mcse {mcse:g} is reached for one truth. Averages over the joint draws have the error "
+        f"of the draws as well, up to {error:.2g} here: more replications do not lower it."
+    )
+    return replace(result, warnings=[*result.warnings, {"code": "mcse", "text": text}])
+
+
+def _chance(row: Mapping[str, Any]) -> float | None:
+    """The chance of a row, counted or a mean of chances; None for anything else."""
+    from sims.performance import MEAN_CHANCES
+
+    counted = row["n_hit"] is not None or row.get("measure") in MEAN_CHANCES
+    return row["value"] if counted else None
 
 
 def enough(rows: Iterable[Mapping[str, Any]], mcse: float) -> int:
@@ -52,16 +80,12 @@ def enough(rows: Iterable[Mapping[str, Any]], mcse: float) -> int:
     p (1 - p) / mcse^2 at the p nearest one half that the pilot leaves open (Wilson's interval);
     for a mean of chances, which varies less than what is counted, this is more than enough.
     """
-    from sims.performance import MEAN_CHANCES
-
     worst = 0.0
     for row in rows:
-        n, hits = row["n_sim"], row["n_hit"]
-        if row.get("measure") in MEAN_CHANCES and row["value"] is not None:
-            hits = n * row["value"]
-        if hits is None or n != PILOT_REPS:
+        n, share = row["n_sim"], _chance(row)
+        if share is None or n != PILOT_REPS:
             continue  # no chance, or one among a part of the replicates only
-        share, slack = hits / n, _SURE**2 / n
+        slack = _SURE**2 / n
         centre = (share + slack / 2.0) / (1.0 + slack)
         half = math.sqrt(share * (1.0 - share) * slack + slack**2 / 4.0) / (1.0 + slack)
         p = min(max(0.5, centre - half), centre + half)

@@ -39,7 +39,8 @@ def coin(p: float, *, reps: int | None = None, mcse: float | None = None, seed: 
     """A command whose one chance is p."""
     n = reps or math.ceil(0.25 / (mcse or 1.0) ** 2)
     hits = int(np.random.default_rng(seed).binomial(n, p))
-    row = {"measure": "success", "value": hits / n, "n_sim": n, "n_hit": hits}
+    row = {"measure": "success", "value": hits / n, "n_sim": n, "n_hit": hits, "exact": None}
+    row["mcse"] = math.sqrt(hits / n * (1.0 - hits / n) / n)
     return Result(command="coin", answer="", scenario={"reps": n}, performance=[row])
 
 
@@ -74,12 +75,40 @@ def test_a_command_stops_when_it_is_precise_enough() -> None:
 
 def test_what_is_no_chance_of_all_replicates_asks_for_nothing() -> None:
     rows = [
-        {"n_sim": PILOT_REPS, "n_hit": None},
-        {"n_sim": 100, "n_hit": 50},
-        {"n_sim": PILOT_REPS, "n_hit": PILOT_REPS},
+        {"n_sim": PILOT_REPS, "n_hit": None, "value": 0.5},
+        {"n_sim": 100, "n_hit": 50, "value": 0.5},
+        {"n_sim": PILOT_REPS, "n_hit": PILOT_REPS, "value": 1.0},
     ]
     assert enough(rows, 0.001) == PILOT_REPS
     assert enough(rows[:2], 0.001) == 250_000
+
+
+@precise
+def of_draws(*, reps: int | None = None, mcse: float | None = None, seed: int = 1) -> Result:
+    """A command whose chance of one half is an average over draws, with an error of 0.01."""
+    row = {"measure": "success", "value": 0.5, "n_sim": reps, "n_hit": 0, "exact": None}
+    return Result(command="draws", answer="", scenario={}, performance=[{**row, "mcse": 0.01}])
+
+
+def test_what_joint_draws_leave_is_said() -> None:
+    (warning,) = of_draws(mcse=0.002).warnings
+    assert warning["code"] == "mcse"
+    assert "0.002" in warning["text"]
+    assert "0.01 here" in warning["text"]
+    assert of_draws(mcse=0.01).warnings == ()
+    assert of_draws(reps=1000).warnings == ()
+    assert coin(0.5, mcse=0.002).warnings == ()
+
+
+def test_fitted_trials_stop_as_well() -> None:
+    # A half-life that is nearly always found: far fewer than 0.25 / 0.003^2 trials.
+    options: dict[str, Any] = {"delta0": 4.0, "half_life": 8.0, "question": "half-life"}
+    options |= {"times": "0,7,24", "n": 16, "target": 0.9}
+    result = planner.decay(mcse=0.003, **options)
+    chances = [row for row in result.performance if row["n_hit"] is not None]
+    assert {row["n_sim"] for row in chances} == {result.scenario["reps"]}
+    assert result.scenario["reps"] < 0.25 / 0.003**2 / 1.5
+    assert max(row["mcse"] for row in chances) <= 0.003
 
 
 @pytest.mark.parametrize("wrong", [{"mcse": 0.01, "reps": 100}, {"mcse": 0.6}])

@@ -51,6 +51,11 @@ def catalogue_names(incomplete: str) -> list[str]:
     return [name for name in catalogue_review().analyses if name.startswith(incomplete)]
 
 
+def one_of(*names: str) -> Callable[[str], list[str]]:
+    """The names that begin like what was typed, for the shell's completion."""
+    return lambda incomplete: [name for name in names if name.startswith(incomplete)]
+
+
 # Options that mean the same in every command.
 Name = Annotated[
     str | None,
@@ -66,17 +71,42 @@ Targets = Annotated[
     list[float] | None, option("--target", "Target chance, repeatable [0.8 and 0.9].")
 ]
 Cluster = Annotated[
-    str, option("--cluster", "Comparisons that depend: none (default), study or lab.")
-]
+    str,
+    option("--cluster", "Comparisons that depend: none (default), study or lab.",
+           autocompletion=one_of("none", "study", "lab")),
+]  # fmt: skip
 Share = Annotated[
     float | None, option("--share", "Share of tau^2 between clusters [1 with clusters].")
 ]
-Mcse = Annotated[float | None, option("--mcse", "Or the simulation error wanted.")]
+Mcse = Annotated[
+    float | None, option("--mcse", "Or the largest simulation error of a chance, such as 0.002.")
+]
 Seed = Annotated[int, option("--seed", "Seed [1].", min=0)]
 Jobs = Annotated[int | None, option("--jobs", "Threads; changes no number.", min=1)]
 Backend = Annotated[
-    str, option("--backend", "Where it runs: threads (default) or dask; changes no number.")
+    str,
+    option("--backend", "Where it runs: threads (default) or dask; changes no number.",
+           autocompletion=one_of("threads", "dask")),
+]  # fmt: skip
+PlanFor = Annotated[
+    str,
+    option("--plan-for", "new-lab (default), pooled, assurance or discounted.",
+           autocompletion=one_of("new-lab", "pooled", "assurance", "discounted")),
+]  # fmt: skip
+Test = Annotated[
+    str,
+    option("--test", "student (default) or welch.", autocompletion=one_of("student", "welch")),
 ]
+Sides = Annotated[
+    str,
+    option("--sides", "two (default), greater or less.",
+           autocompletion=one_of("two", "greater", "less")),
+]  # fmt: skip
+Margin = Annotated[
+    str,
+    option("--margin", "Of --sesoi: raw (default) or standardized.",
+           autocompletion=one_of("raw", "standardized")),
+]  # fmt: skip
 Scheduler = Annotated[
     str | None, option("--scheduler", "With --backend dask: tcp://HOST:PORT.", "ADDRESS")
 ]

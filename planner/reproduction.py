@@ -36,7 +36,7 @@ KINDS = {
 # Not what was found: how it was made, which differs between machines, and the words about it.
 NOT_FOUND = (
     "provenance", "version", "answer", "warnings", "headline", "paragraphs", "form", "arrive",
-    "ademp", "commands",
+    "ademp", "commands", "why", "check_answer", "doubts",
 )  # fmt: skip
 
 
@@ -153,11 +153,13 @@ class Reproduction:
 
         n, differ = len(self.rows), self.differ
         if not self.checked:
-            answer = f"{n} scenarios are in {self.out}; start with README.md."
+            which = "1 scenario is" if n == 1 else f"{n} scenarios are"
+            answer = f"{which} in {self.out}; start with README.md."
         elif differ:
             answer = f"{len(differ)} of {n} scenarios differ from {self.out}: {', '.join(differ)}."
         else:
-            answer = f"{n} scenarios agree with {self.out}: counts exactly, numbers to 1e-9."
+            which = "1 scenario agrees" if n == 1 else f"{n} scenarios agree"
+            answer = f"{which} with {self.out}: counts exactly, numbers to 1e-9."
         return {"schema": 1, "command": "reproduce", "version": __version__, "answer": answer,
                 "warnings": [], "scenarios": self.rows}  # fmt: skip
 

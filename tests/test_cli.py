@@ -164,6 +164,10 @@ def test_ascii_output_and_foreign_engine(tmp_path):
         ("planner p", ["power", "plan", "pool"]),
         ("planner power --analysis chronic-a", ["chronic-after", "chronic-after/rat"]),
         ("planner plan --bud", ["--budget"]),
+        ("planner plan --plan-for p", ["pooled"]),
+        ("planner power --sides g", ["greater"]),
+        ("planner calibrate --cluster s", ["study"]),
+        ("planner reproduce decay-f", ["decay-frontier"]),
     ],
 )
 def test_the_shell_completes(typed: str, offered: list[str]) -> None:

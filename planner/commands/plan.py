@@ -14,15 +14,19 @@ from planner.commands.common import (
     Force,
     Jobs,
     Json,
+    Margin,
     Mcse,
     Name,
+    PlanFor,
     Progress,
     Quiet,
     Readings,
     Scenario,
     Scheduler,
     Seed,
+    Sides,
     Targets,
+    Test,
     find_analysis,
     option,
     option_values,
@@ -50,9 +54,7 @@ def plan(
     evidence: Evidence = None,
     reading: Readings = None,
     target: Targets = None,
-    plan_for: Annotated[
-        str, option("--plan-for", "new-lab (default), pooled, assurance or discounted.")
-    ] = "new-lab",
+    plan_for: PlanFor = "new-lab",
     budget: Annotated[int | None, option("--budget", "Animals that can be bought.")] = None,
     attrition: Annotated[float, option("--attrition", "Share of animals lost [0].")] = 0.0,
     cage: Annotated[int | None, option("--cage", "Animals per cage, to count cages.")] = None,
@@ -61,12 +63,10 @@ def plan(
     sesoi: Annotated[
         float | None, option("--sesoi", "Smallest effect of interest (SDs), instead of zero.")
     ] = None,
-    margin: Annotated[
-        str, option("--margin", "Of --sesoi: raw (default) or standardized.")
-    ] = "raw",
-    test: Annotated[str, option("--test", "student (default) or welch.")] = "student",
+    margin: Margin = "raw",
+    test: Test = "student",
     alpha: Annotated[float, option("--alpha", "Significance level [0.05].")] = 0.05,
-    sides: Annotated[str, option("--sides", "two (default), greater or less.")] = "two",
+    sides: Sides = "two",
     allocation: Annotated[str, option("--allocation", "Treated to control animals [1:1].")] = "1:1",
     treated: Annotated[
         int, option("--treated", "Treated groups against one control; alpha is divided [1].")

@@ -15,18 +15,22 @@ from planner.commands.common import (
     Force,
     Jobs,
     Json,
+    Margin,
     Mcse,
     Mu,
     Name,
     Out,
+    PlanFor,
     Progress,
     Quiet,
     Readings,
     Scenario,
     Scheduler,
     Seed,
+    Sides,
     Targets,
     Tau,
+    Test,
     find_analysis,
     option,
     option_values,
@@ -56,13 +60,11 @@ def power(
     n: Annotated[str | None, option("--n", "Sizes per treated group: 4:20:2 or 4,6,8.")] = None,
     animals: Annotated[int | None, option("--animals", "Animals in all, instead of --n.")] = None,
     target: Targets = None,
-    plan_for: Annotated[
-        str, option("--plan-for", "new-lab (default), pooled, assurance or discounted.")
-    ] = "new-lab",
+    plan_for: PlanFor = "new-lab",
     cluster: Cluster = "none",
-    test: Annotated[str, option("--test", "student (default) or welch.")] = "student",
+    test: Test = "student",
     alpha: Annotated[float, option("--alpha", "Significance level [0.05].")] = 0.05,
-    sides: Annotated[str, option("--sides", "two (default), greater or less.")] = "two",
+    sides: Sides = "two",
     allocation: Annotated[str, option("--allocation", "Treated to control animals [1:1].")] = "1:1",
     treated: Annotated[
         int, option("--treated", "Treated groups against one control; alpha is divided [1].")
@@ -71,9 +73,7 @@ def power(
     sesoi: Annotated[
         float | None, option("--sesoi", "Smallest effect of interest (SDs), instead of zero.")
     ] = None,
-    margin: Annotated[
-        str, option("--margin", "Of --sesoi: raw (default) or standardized.")
-    ] = "raw",
+    margin: Margin = "raw",
     shrink: Annotated[
         list[float] | None, option("--shrink", "True effect smaller by this share; repeatable.")
     ] = None,

@@ -19,13 +19,26 @@ Examples:
 A NAME is a scenario or a kind of them; --list prints all. With --check nothing is written:
 counts must be equal to those that are kept, other numbers to 1e-9.
 """
+
+
+def scenario_names(incomplete: str) -> list[str]:
+    """Scenarios and kinds of them that begin like this, for the shell's completion."""
+    from planner.reproduction import KINDS, scenarios
+
+    names = [*KINDS, *(one.name for one in scenarios())]
+    return [name for name in names if name.startswith(incomplete)]
+
+
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
 @app.command(help=HELP)
 def reproduce(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME...", show_default=False, help="Which.")
+        list[str] | None,
+        typer.Argument(
+            metavar="NAME...", show_default=False, help="Which.", autocompletion=scenario_names
+        ),
     ] = None,
     out: Annotated[Path, option("--out", "Where they are kept [results].")] = Path("results"),
     check: Annotated[bool, option("--check", "Compare, write nothing.")] = False,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from planner.decay_designs import DecayDesign, Truths
-from planner.outer_draws import N_GROUPS, Found, group_measures, run_groups
+from planner.decay_sizes import MOST, Found, rough_size, simulated_size, sure_size
+from planner.outer_draws import N_GROUPS, group_measures, run_groups
+from planner.outer_draws import Found as Measures
 from planner.results import performance_row
 
 if TYPE_CHECKING:
@@ -24,24 +25,8 @@ _SUCCESS = {"decay": "upper", "residual": "upper", "gone": "within", "half-life"
 # Replicates from which on it matters that truths are a sample: they are simulated in groups of
 # draws, see `planner.outer_draws`. Fewer replicates have the larger error by themselves.
 _GROUPED = 2000
-# Sizes of a simulated search: a run of many sizes costs little more than its largest.
-_COARSE = (
-    (4, 7, 11, 16),
-    (23, 33, 48),
-    (70, 100, 145, 210),
-    (300, 440, 640, 1000),
-)
-
-
-def _crossing(known: dict[int, float], goal: float) -> int | None:
-    """Smallest n that reaches the goal on the line between simulated sizes; None beyond them."""
-    sizes = sorted(known)
-    for before, n in pairwise(sizes):
-        if known[before] < goal <= known[n]:
-            share = (goal - known[before]) / (known[n] - known[before])
-            return math.ceil(before + share * (n - before) - 1e-9)
-    return sizes[0] if known[sizes[0]] >= goal else None
-
+# Replicates of a first, rough search for a size, as a share; its random numbers are the same.
+_PILOT, _LEAST_PILOT = 0.1, 200
 
 # A tally of some of the truths with its random numbers' names, its sums, how a run is cut.
 _Work = tuple[Callable[[np.ndarray, tuple[object, ...]], "KernelTally"], int, dict[str, int]]
@@ -206,7 +191,7 @@ class Answers:
 
         place = SUMS.index(_SUCCESS[question])
 
-        def measures_of(sums: np.ndarray, count: int) -> Found:
+        def measures_of(sums: np.ndarray, count: int) -> Measures:
             return [(proportion("success", float(sums[place]), count), {})]
 
         found = []
@@ -217,23 +202,26 @@ class Answers:
 
     # Required sizes --------------------------------------------------------------------------
 
-    def required(
-        self, question: str, truth: Truths, goal: float, reps: int | None = None
-    ) -> tuple[int | None, int | None, int | None]:
+    def required(self, question: str, truth: Truths, goal: float, near: int | None = None) -> Found:
         """Smallest n whose chance of success reaches the goal, and its 95% interval.
 
         The interval is None where n is exact. None beyond 1000 per group where it is simulated.
+
+        near : a size not far from it, if one is known, where a simulated search begins
         """
         if goal >= self.ceiling(question, truth):
             return None, None, None
         least = self.design.least_n(question)
         if self.exact(question, truth, least) is None:
-            return self._simulated_n(question, truth, goal, least, reps)
+            return self._simulated_n(question, truth, goal, least, near)
         return self._exact_n(question, truth, goal, least)
 
-    def _exact_n(
-        self, question: str, truth: Truths, goal: float, least: int
-    ) -> tuple[int | None, int | None, int | None]:
+    def surely(self, question: str, truth: Truths, goal: float, near: int) -> int | None:
+        """Smallest n whose simulated chance reaches the goal with 95% confidence."""
+        chances = partial(self._simulated, question, truth, reps=self.reps)
+        return sure_size(chances, goal, self.design.least_n(question), near)
+
+    def _exact_n(self, question: str, truth: Truths, goal: float, least: int) -> Found:
         from sims.search import smallest_n
 
         def success(n: int) -> float:
@@ -251,40 +239,20 @@ class Answers:
         return n, low, None if above >= ceiling else smallest_n(success, above, least, n)
 
     def _simulated_n(
-        self, question: str, truth: Truths, goal: float, least: int, reps: int | None
-    ) -> tuple[int | None, int | None, int | None]:
-        """From runs of many sizes at once: first a coarse range of sizes, then all within a gap."""
-        reps = self.reps if reps is None else reps
-        known: dict[int, float] = {}
-        errors: dict[int, float] = {}
+        self, question: str, truth: Truths, goal: float, least: int, near: int | None
+    ) -> Found:
+        pilot = max(_LEAST_PILOT, int(_PILOT * self.reps))
+        if near is None:
+            chances = partial(self._simulated, question, truth, reps=min(pilot, self.reps))
+            near = rough_size(chances, goal, least)
 
-        def run(sizes: Sequence[int]) -> None:
-            for n, (share, se) in zip(
-                sizes, self._simulated(question, truth, sizes, reps), strict=True
-            ):
-                known[n], errors[n] = share, se
+        def half(error: float) -> float:
+            # Truths that are draws add to the error of replicates.
+            own = math.sqrt(goal * (1.0 - goal) / self.reps)
+            return 1.96 * (own if len(truth.delta0) == 1 else max(own, error))
 
-        def half() -> float:
-            # Half the width of an interval at the goal: truths that are draws add to it.
-            nearest = min(known, key=lambda n: abs(known[n] - goal))
-            own = math.sqrt(goal * (1.0 - goal) / reps)
-            return 1.96 * (own if len(truth.delta0) == 1 else max(own, errors[nearest]))
-
-        for coarse in _COARSE:
-            run(sorted({least, *(max(n, least) for n in coarse)}))
-            if max(known.values()) >= min(0.999, goal + half()):
-                break
-        if max(known.values()) < goal:
-            return None, None, None
-        while True:
-            n = min(m for m, share in known.items() if share >= goal)
-            below = max((m for m in known if m < n), default=n - 1)
-            if below == n - 1 or n == least:
-                break
-            step = -(-(n - below) // 6)
-            run(list(range(below + step, n, step)) or list(range(below + 1, n)))
-        low = _crossing(known, goal - half())
-        return n, n if low is None else min(n, low), _crossing(known, goal + half())
+        chances = partial(self._simulated, question, truth, reps=self.reps)
+        return simulated_size(chances, goal, least, MOST if near is None else near, half)
 
     def _draws_se(self, question: str, truth: Truths, n: int) -> float:
         """Standard error of an exact chance because the truths are a sample of draws."""
@@ -315,14 +283,14 @@ class Answers:
 
     def _measures(
         self, question: str, exact: tuple[float, float] | None, sums: np.ndarray, reps: int
-    ) -> Found:
+    ) -> Measures:
         from sims.lanes.decay import SUMS
         from sims.performance import mean, proportion
 
         s = dict(zip(SUMS, (float(x) for x in sums), strict=True))
         failed = int(s["failed"])
         hits = s[_SUCCESS[question]]
-        found: Found = [(proportion("success", hits, reps, failed), {})]
+        found: Measures = [(proportion("success", hits, reps, failed), {})]
         if question in ("decay", "residual"):
             found.append((proportion("power", hits + s["lower"], reps, failed), {}))
         if question == "half-life":

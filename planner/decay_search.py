@@ -12,16 +12,18 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from planner.decay_answers import Answers
+from planner.decay_confirmed import Sized, confirmed, fresh, required_n, sized, weekly_to
 from planner.decay_designs import QUESTIONS, DecayDesign, Truths, check_days
 from planner.decay_pictures import truths_of
 from planner.decay_required import Asked, shapes_of
 from planner.errors import InputError, unknown
 from planner.results import Result, provenance
+from planner.two_arm import LARGEST_RECOMMENDED
 
 if TYPE_CHECKING:
     from planner.decay_truth import DecayTruth
@@ -157,15 +159,6 @@ def _shape_sizes(
                         np.inf)  # fmt: skip
 
 
-class Sized(NamedTuple):
-    """n per group of a set of days, and its interval: None where it is exact, or has no end."""
-
-    n: int | None
-    low: int | None
-    high: int | None
-    times: tuple[float, ...] = ()
-
-
 def distinguishable(a: Sized, b: Sized) -> bool:
     """Whether two required n differ by more than their simulation errors.
 
@@ -182,16 +175,6 @@ def distinguishable(a: Sized, b: Sized) -> bool:
     up = 0 if less.high is None else less.high - less.n
     down = 0 if more.low is None else more.n - more.low
     return more.n - less.n > math.hypot(up, down)
-
-
-def required_n(
-    answers: Answers, question: str, truth: Truths, goal: float
-) -> tuple[int | None, int | None, int | None]:
-    """n that answers a question whatever the shape it is asked about, and its interval."""
-    found = [answers.required(question, truth.shaped(shape), goal) for shape in shapes_of(question)]
-    if any(n is None for n, _, _ in found):
-        return None, None, None
-    return max(found, key=lambda row: row[0] or 0)
 
 
 def best_sets(
@@ -213,11 +196,13 @@ def best_sets(
     for m, ranked in by_sessions.items():
         ranked.sort()
         rows: list[tuple[int, int, Sized]] = []
+        near = None  # neighbours in rank need about as many: half of a search is where to begin
         for place, (_, times) in enumerate(ranked):
-            if place >= simulated and times != weekly_days(m):
+            if place >= simulated and times != tuple(7.0 * i for i in range(m)):
                 continue
             own = Answers(replace(design, times=times), reps, seed, jobs)
-            n, low, high = required_n(own, question, truth, goal)
+            n, low, high = required_n(own, question, truth, goal, near)
+            near = n or near
             if n is not None:
                 rows.append((n, place, Sized(n, low, high, times)))
             done = min(done + 1, total)
@@ -225,21 +210,6 @@ def best_sets(
                 progress("searching days", done, total)
         found[m] = [one for _, _, one in sorted(rows, key=lambda row: row[:2])]
     return found
-
-
-def weekly(sessions: int, question: str, last: float) -> tuple[float, ...] | None:
-    """The plain weekly schedule of so many sessions; None where it would end after day `last`.
-
-    None as well where one day is asked about.
-    """
-    if _LEAST[question] == 1 or 7.0 * (sessions - 1) > last:
-        return None
-    return weekly_days(sessions)
-
-
-def weekly_days(sessions: int) -> tuple[float, ...]:
-    """Days 0, 7, 14, ..., as many as there are sessions."""
-    return tuple(7.0 * i for i in range(sessions))
 
 
 def search_result(
@@ -262,21 +232,21 @@ def search_result(
                      progress=progress)  # fmt: skip
     frontier: list[dict[str, Any]] = []
     performance: list[dict[str, Any]] = []
-    for m, ranked in sorted(best.items()):
+    plain: dict[tuple[float, ...], Sized] = {}  # weekly schedules, by their days
+    for _, ranked in sorted(best.items()):
         if not ranked:
             continue
-        row, rows = _final(design, question, truths, robust, ranked[0].times, goal, asked)
+        row, rows = _final(design, question, truths, robust, ranked[0], goal, asked)
         row["next_best"] = [
             {"times": list(one.times), "n": one.n, "ci_lb": one.low, "ci_ub": one.high,
              "distinguishable": distinguishable(ranked[0], one)} for one in ranked[1:4]
         ]  # fmt: skip
-        plain = weekly(m, question, max(times[-1] for times in sets))
-        if plain is not None:
-            answers = _fresh(design, plain, asked, 1)
-            one = Sized(*required_n(answers, question, robust, goal), plain)
-            row |= {"weekly_n": one.n, "weekly_ci_lb": one.low, "weekly_ci_ub": one.high,
-                    "weekly_times": list(plain),
-                    "weekly_distinguishable": distinguishable(_sized(row), one)}  # fmt: skip
+        times = weekly_to(design, row["times"][-1], _LEAST[question])
+        if times is not None:
+            if times not in plain:
+                answers = fresh(design, times, asked, 1)
+                plain[times] = sized(answers, question, robust, goal, row["needed"])
+            row |= _beside_weekly(row, plain[times])
         frontier.append(row)
         performance += rows
     fewest: int | None = None
@@ -289,22 +259,25 @@ def search_result(
             fewest, last = row["animals"], row
     reached = [row for row in frontier if row["on_frontier"]]
     chosen = reached[-1] if reached else None
+    sensible = chosen is not None and chosen["n"] <= LARGEST_RECOMMENDED
     required = [
         {"target": goal, "truth": robust.name, "measure": "success", "shrink": 0.0,
          "question": question, "times": row["times"], "n": row["n"], "ci_lb": row["ci_lb"],
          "ci_ub": row["ci_ub"], "reached": row["n"] is not None, "ceiling": row["ceiling"],
-         "animals": row["animals"], "ordered": row["ordered"], "recommended": row is chosen}
+         "animals": row["animals"], "ordered": row["ordered"],
+         "recommended": sensible and row is chosen}
         for row in frontier
     ]  # fmt: skip
     facts = {
         "truth": truth, "design": design, "asked": asked, "question": question,
         "frontier": frontier, "chosen": chosen, "robust": robust.name, "sets": len(sets),
+        "sensible": sensible, "largest": LARGEST_RECOMMENDED,
     }  # fmt: skip
     evidence = {} if truth.after is None else {"evidence": truth.after.digest}
     return Result(
         command="decay", answer=search_answer(facts), warnings=search_warnings(facts),
         scenario=scenario, truth=truth.fields(), performance=performance, required_rows=required,
-        recommended=None if chosen is None else chosen["n"],
+        recommended=chosen["n"] if chosen is not None and sensible else None,
         provenance=provenance(asked.seed, **evidence),
         extra={"headline": search_headline(facts), "frontier": frontier, "sets": len(sets),
                "question": question},
@@ -313,42 +286,44 @@ def search_result(
 
 
 def _sized(row: dict[str, Any]) -> Sized:
-    return Sized(row["n"], row["ci_lb"], row["ci_ub"])
+    return Sized(row["needed"], row["ci_lb"], row["ci_ub"])
 
 
-def _fresh(design: DecayDesign, times: tuple[float, ...], asked: Asked, later: int) -> Answers:
-    """Answers on random numbers that the search has not seen."""
-    seed = (asked.seed + 7919 * later) % 2**64
-    return Answers(replace(design, times=times), asked.trial_reps, seed, asked.jobs)
+def _beside_weekly(row: dict[str, Any], one: Sized) -> dict[str, Any]:
+    """What a plain weekly schedule to the same last day needs: what its spacing costs, or saves."""
+    return {
+        "weekly_n": one.sure, "weekly_needed": one.n, "weekly_ci_lb": one.low,
+        "weekly_ci_ub": one.high, "weekly_times": list(one.times),
+        "weekly_sessions": len(one.times),
+        "weekly_distinguishable": distinguishable(_sized(row), one),
+    }  # fmt: skip
 
 
 def _final(
-    design: DecayDesign, question: str, truths: dict[str, Truths], robust: Truths,
-    times: tuple[float, ...], goal: float, asked: Asked,
+    design: DecayDesign, question: str, truths: dict[str, Truths], robust: Truths, best: Sized,
+    goal: float, asked: Asked,
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:  # fmt: skip
-    """A winning set: its n from fresh random numbers, confirmed on others."""
-    answers = _fresh(design, times, asked, 1)
-    n, low, high = required_n(answers, question, robust, goal)
-    own = answers.design
+    """A winning set: its n from fresh random numbers, with confidence, confirmed on others."""
+    answers = fresh(design, best.times, asked, 1)
+    one = sized(answers, question, robust, goal, best.n)
+    again = confirmed(design, question, robust, one, goal, asked)
+    own, n = answers.design, again.n
     row: dict[str, Any] = {
-        "sessions": len(times), "times": list(times), "n": n, "ci_lb": low, "ci_ub": high,
+        "sessions": len(one.times), "times": list(one.times), "n": n, "needed": one.n,
+        "ci_lb": one.low, "ci_ub": one.high,
         "animals": None if n is None else own.animals(n, [question]),
         "ordered": None if n is None else own.ordered(n, [question]),
         "measurements": None if n is None else own.animals(n, [question]) * (
-            1 if own.layout == "cohorts" else len(times)
+            1 if own.layout == "cohorts" else len(one.times)
         ),
         "ceiling": min(answers.ceiling(question, robust.shaped(s)) for s in shapes_of(question)),
-        "weekly_n": None, "weekly_ci_lb": None, "weekly_ci_ub": None, "weekly_times": None,
-        "weekly_distinguishable": None, "distinguishable": None,
+        "weekly_n": None, "weekly_needed": None, "weekly_ci_lb": None, "weekly_ci_ub": None,
+        "weekly_times": None, "weekly_sessions": None, "weekly_distinguishable": None,
+        "distinguishable": None, "confirmed": again.chance, "confirmed_mcse": again.mcse,
+        "confirmed_rounds": again.rounds,
+        "exact": next((one["exact"] for one in again.rows if one["measure"] == "success"), None),
     }  # fmt: skip
-    for name, one in truths.items():
+    for name, truth in truths.items():
         if name != robust.name:
-            row[f"n_{name.replace('-', '_')}"] = required_n(answers, question, one, goal)[0]
-    if n is None:
-        return {**row, "confirmed": None, "confirmed_mcse": None}, []
-    confirm = _fresh(design, times, asked, 2)
-    rows: list[dict[str, Any]] = []
-    for shape in shapes_of(question):
-        rows += confirm.rows(question, robust.shaped(shape), [n], asked.trial_reps)
-    worst = min((one for one in rows if one["measure"] == "success"), key=lambda one: one["value"])
-    return {**row, "confirmed": worst["value"], "confirmed_mcse": worst["mcse"]}, rows
+            row[f"n_{name.replace('-', '_')}"] = required_n(answers, question, truth, goal)[0]
+    return row, again.rows

@@ -26,6 +26,8 @@ FITTED = ("reml", "monotone")  # analyses that animals may be lost from
 # A replicate takes a thousand times as long as drawing two normals: chunks are small.
 CUT = {"chunk": 500, "chunks_per_task": 1}
 _LATTICE, _NEWTON = 1 << 14, 8  # points, and steps, of the places of losses by response
+_SCORES: dict[tuple[bytes, bytes], np.ndarray] = {}  # of designs that were run
+_MOST_SCORES = 1000
 _LARGEST_F = 1e12  # in place of a critical value that does not exist
 
 
@@ -75,12 +77,22 @@ def make_trial(
     factor = np.linalg.cholesky(sigma)
     return Trial(
         times=t, factor=factor, cv=float(cv), separate=int(cohorts),
-        hazard=hazard, score=_scores(hazard, factor) if response else np.zeros(len(t)),
+        hazard=hazard, score=_kept_scores(hazard, factor) if response else np.zeros(len(t)),
         response=int(response), analysis=ANALYSES[analysis],
         kind=CS if (fitted or kind) == "cs" else AR1, error=float(error),
         contrast=np.asarray(contrast, dtype=float), margin=float(margin), widest=float(widest),
         curved=int(curved), log_half_lives=log_half_lives, scan=scan,
     )  # fmt: skip
+
+
+def _kept_scores(hazard: np.ndarray, factor: np.ndarray) -> np.ndarray:
+    # A design is run many times, and its scores take longer than many a run.
+    key = (hazard.tobytes(), factor.tobytes())
+    if key not in _SCORES:
+        if len(_SCORES) >= _MOST_SCORES:
+            _SCORES.clear()
+        _SCORES[key] = _scores(hazard, factor)
+    return _SCORES[key]
 
 
 def _scores(hazard: np.ndarray, factor: np.ndarray) -> np.ndarray:

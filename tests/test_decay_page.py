@@ -8,8 +8,9 @@ import pytest
 
 import planner
 from planner.decay_answers import Answers
+from planner.decay_confirmed import Sized, required_n
 from planner.decay_designs import DecayDesign, Truths
-from planner.decay_search import Sized, best_sets, candidate_sets, distinguishable, required_n
+from planner.decay_search import best_sets, candidate_sets, distinguishable
 from planner.errors import InputError
 from planner.reports.decay import decay_page
 from planner.reports.decay_figures import day_figure, half_life_figure
@@ -175,26 +176,6 @@ def test_sizes_within_their_simulation_error_are_not_told_apart():
     assert not distinguishable(Sized(17, 15, None), Sized(60, 50, 80))
     assert distinguishable(Sized(17, 15, 19), Sized(None, None, None))
     assert not distinguishable(Sized(None, None, None), Sized(None, None, None))
-
-
-def test_the_answer_of_a_search_says_what_simulation_cannot_tell_apart():
-    result = planner.decay(delta0=4.0, half_life=9.0, question="half-life", optimize=True,
-                           days=(0, 7, 14, 21), sessions=4, reps=600)  # fmt: skip
-    rows = result.extra["frontier"]
-    for row in rows:
-        if row["weekly_times"] is not None:
-            assert row["weekly_ci_lb"] <= row["weekly_n"] <= row["weekly_ci_ub"]
-    chosen = next(row for row in rows if row["n"] == result.recommended and row["on_frontier"])
-    said = result.answer
-    assert "Simulation error of n" in said
-    if chosen["weekly_times"] == chosen["times"]:
-        assert "That is the plain weekly schedule" in said
-    elif not chosen["weekly_distinguishable"]:
-        assert "not distinguishable" in said
-    page = decay_page(result)
-    fits(page)
-    for row in rows:
-        assert f"{row['n']} [{row['ci_lb']}, {row['ci_ub']}]" in page
 
 
 @pytest.mark.parametrize("question", ["decay", "shape"])

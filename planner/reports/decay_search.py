@@ -26,7 +26,13 @@ def search_headline(facts: Mapping[str, Any]) -> str:
         of = "One set of days answers the question."
     elif design.layout == "cohorts":
         of = f"Of {facts['sets']} sets of days, with animals for each."
-    return f"Which days, and how many animals? {of} {source_words(facts['truth'])}"
+    aim = ""
+    if facts["robust"] == "assurance":
+        aim = (
+            " For a new laboratory that does not know the average (assurance); without --optimize "
+            "a plan is for one at the matched truth (new-lab)."
+        )
+    return f"Which days, and how many animals? {of} {source_words(facts['truth'])}{aim}"
 
 
 def search_answer(facts: Mapping[str, Any]) -> str:
@@ -42,10 +48,15 @@ def search_answer(facts: Mapping[str, Any]) -> str:
     what = what.replace(f"day {facts['design'].times[-1]:g}", f"day {chosen['times'][-1]:g}")
     sentences = [
         f"Measure on {days_words(chosen['times'])}, {chosen['n']} per group "
-        f"({chosen['animals']} animals): {lab} then has a chance of "
-        f"{percent(chosen['confirmed'])} (simulated afresh) to {what}."
+        f"({chosen['animals']} animals): {lab} then has a chance of {_chance(chosen)} to {what}."
     ]
-    sentences.append(_with_error(chosen))
+    if not facts["sensible"]:
+        sentences = [
+            f"More than {facts['largest']} per group are not sensible, and no set of days takes "
+            f"fewer: on {days_words(chosen['times'])} {chosen['n']} per group "
+            f"({chosen['animals']} animals) give {lab} a chance of {_chance(chosen)} to {what}."
+        ]
+    sentences.append(_with_error(chosen, goal))
     fewer = [row for row in facts["frontier"] if row["on_frontier"] and row is not chosen]
     if fewer:
         row = fewer[-1]
@@ -56,6 +67,14 @@ def search_answer(facts: Mapping[str, Any]) -> str:
         )
     sentences.append(_weekly_words(chosen))
     return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _chance(row: Mapping[str, Any]) -> str:
+    """The chance of a plan: exact where it is known, and as simulated afresh."""
+    again = f"simulated afresh: {percent(row['confirmed'])}"
+    if row["exact"] is None:
+        return f"{percent(row['confirmed'])} (simulated afresh)"
+    return f"{percent(row['exact'])} ({again})"
 
 
 def size_words(n: int | None, low: int | None, high: int | None) -> str:
@@ -69,10 +88,15 @@ def _error(low: int | None, high: int | None) -> str:
     return "" if low is None else f" [{low}, {'?' if high is None else high}]"
 
 
-def _with_error(row: Mapping[str, Any]) -> str:
+def _with_error(row: Mapping[str, Any], goal: float) -> str:
     close = [one for one in row["next_best"] if not one["distinguishable"]]
     error = ""
-    if row["ci_lb"] is not None:
+    if row["ci_lb"] is not None and row["exact"] is None:
+        error = (
+            f"By simulation {percent(goal)} takes {row['ci_lb']} to {row['ci_ub'] or 'more'} per "
+            f"group; {row['n']} reach it with 95% confidence. "
+        )
+    elif row["ci_lb"] is not None:
         error = f"Simulation error of n: {row['ci_lb']} to {row['ci_ub'] or 'more'}. "
     if not close:
         return error.strip()
@@ -81,35 +105,35 @@ def _with_error(row: Mapping[str, Any]) -> str:
 
 
 def _weekly_words(row: Mapping[str, Any]) -> str:
+    """What weekly days to the same last day cost, or save: their spacing, not their length."""
     if row["weekly_times"] is None:
         return ""
     if row["weekly_times"] == row["times"]:
         return "That is the plain weekly schedule."
-    plain = days_words(row["weekly_times"])
+    plain = f"A plain weekly schedule to the same day ({days_words(row['weekly_times'])})"
     if row["weekly_n"] is None:
-        return f"A plain weekly schedule ({plain}) does not get there at all."
+        return f"{plain} does not get there at all."
+    more = row["weekly_sessions"] - row["sessions"]
+    sessions = "as many sessions"
+    if more:
+        sessions = f"{abs(more)} {'more' if more > 0 else 'fewer'} session{'s' * (abs(more) > 1)}"
     size = size_words(row["weekly_n"], row["weekly_ci_lb"], row["weekly_ci_ub"])
-    text = f"A plain weekly schedule ({plain}) takes {size}: "
+    text = f"{plain} takes {sessions} and {size}: "
     if not row["weekly_distinguishable"]:
-        return text + "not distinguishable from the best days."
+        return f"{text}the n are not distinguishable."
     lost = row["weekly_n"] - row["n"]
-    return text + (f"{lost} more per group." if lost > 0 else f"{-lost} fewer per group: take it.")
+    return text + (f"{lost} more per group." if lost > 0 else f"{-lost} fewer per group.")
 
 
 def search_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
     """What to know about the search."""
     found = []
-    chosen, goal = facts["chosen"], facts["asked"].targets[0]
+    chosen = facts["chosen"]
     if chosen is not None and chosen["n"] <= 4:
         found.append((
             "trivial",
             "So few animals are no plan: an effect this large shows its loss in any experiment. "
             "Ask for an early decay: planner decay --question decay --optimize --days 0,1,2,3,5",
-        ))  # fmt: skip
-    if chosen is not None and chosen["confirmed"] + 3.0 * chosen["confirmed_mcse"] < goal:
-        found.append((
-            "not-confirmed",
-            f"Simulated afresh the best design reaches only {percent(chosen['confirmed'])}.",
         ))  # fmt: skip
     if facts["robust"] == "assurance":
         found.append((
@@ -123,6 +147,13 @@ def search_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
             "cs",
             "Under cs, days that lie close together tell as much as days far apart; they tell less "
             "if correlation falls with the lag: --covariance ar1",
+        ))  # fmt: skip
+    if facts["question"] == "shape":
+        found.append((
+            "shape",
+            "The shapes, linear (0 at twice the half-life) and plateau (30% stay), share the "
+            "half-life; those that leave as much on a late day take more: planner decay --question "
+            "shape",
         ))  # fmt: skip
     if facts["truth"].after is not None:
         found.append(("confounded", confounded(facts["truth"])))
@@ -140,21 +171,23 @@ def search_page(result: Result) -> str:
     others = others[: 2 if width <= 15 else 1 if width <= 22 else 0]  # a line has 80 columns
     heads = {"n_new_lab": "new lab", "n_pooled": "average"}
     head = "".join(f"{heads[name]:>8}" for name in others)
-    lines.append(f" ses. {'days':<{width}} {'n [95%]':<13}animals afresh{head}  weekly")
+    lines.append(f" ses. {'days':<{width}} {'n [95%]':<13}animals afresh{head}  weekly (ses.)")
     for row in rows:
         mark = ("*" if row["distinguishable"] else "~") if row["on_frontier"] else " "
         again = "" if row["confirmed"] is None else percent(row["confirmed"])
         cells = "".join(f"{row[name] or 'never':>8}" for name in others)
         plain = ""
         if row["weekly_times"] is not None:
-            plain = _interval(row["weekly_n"], row["weekly_ci_lb"], row["weekly_ci_ub"])
+            alike = "" if row["weekly_distinguishable"] else " ~"
+            plain = f"{row['weekly_n'] or 'never'} ({row['weekly_sessions']}){alike}"
         size = _interval(row["n"], row["ci_lb"], row["ci_ub"])
         line = f"{mark}{row['sessions']:>3}  {_days(row['times']):<{width}} {size:<13}"
         lines.append(f"{line}{row['animals'] or '':>7}{again:>7}{cells}  {plain}".rstrip())
     lines += paragraph(
-        "* fewest animals for so few sessions (ses.); ~ the same, but not distinguishable from "
-        "the marked line above it; n per group, in brackets its 95% simulation error; weekly: n of "
-        "days 0, 7, ...",
+        "* fewest animals for so few sessions (ses.); ~ not distinguishable from the marked line "
+        "above it, or, weekly, from the best days. n per group reaches the target with 95% "
+        "confidence; in brackets its simulation error. afresh: its chance on other "
+        "random numbers. weekly: n and sessions of days 0, 7, ... up to the same last day.",
         "  ",
     )
     shown = [row for row in rows if row["on_frontier"]]
@@ -194,24 +227,33 @@ def frontier_figure(result: Result) -> Figure:
         return figure
     per_n = rows[0]["animals"] / rows[0]["n"]
     plain = [row for row in rows if row["weekly_n"] is not None]
-    # Side by side, so that neither hides the other's error.
+    # Weekly schedules by their own sessions; a little aside, so that neither hides the other.
+    schedules = {row["weekly_times"][-1]: row for row in plain}
     if plain:
-        _errorbars(axes, [row["sessions"] + 0.06 for row in plain], plain, "weekly_", per_n,
-                   fmt="s", linestyle=DASHES[1], color=COLOURS[1],
-                   label="weekly: days 0, 7, 14, ...")  # fmt: skip
+        weekly = [schedules[last] for last in sorted(schedules)]
+        counts = [row["weekly_sessions"] for row in weekly]
+        places = [m + 0.08 + 0.16 * counts[:i].count(m) for i, m in enumerate(counts)]
+        _errorbars(axes, places, weekly, "weekly_", per_n, fmt="s", linestyle="none",
+                   color=COLOURS[1], label="weekly, to the day written above")  # fmt: skip
+        for place, row in zip(places, weekly, strict=True):
+            high = per_n * max(row["weekly_ci_ub"] or 0, row["weekly_n"])
+            axes.annotate(f"{row['weekly_times'][-1]:g}", (place, high), xytext=(0, 3),
+                          textcoords="offset points", fontsize=8, ha="center",
+                          color=COLOURS[1])  # fmt: skip
     _errorbars(axes, [row["sessions"] - 0.06 for row in rows], rows, "", per_n, fmt="o",
                linestyle=DASHES[0], color=COLOURS[0],
                label="best days (written below)")  # fmt: skip
     top = max(per_n * (row[f"{kind}ci_ub"] or row[f"{kind}n"] or 0)
               for row in rows for kind in ("", "weekly_"))  # fmt: skip
     for i, row in enumerate(rows):
-        low = per_n * (row["ci_lb"] or row["n"])
+        low = per_n * min(row["ci_lb"] or row["n"], row["n"])
         axes.annotate(", ".join(f"{day:g}" for day in row["times"]), (row["sessions"], low),
                       xytext=(0, -8 - 13 * (i % 2)), textcoords="offset points", fontsize=8,
                       va="top", ha="center")  # fmt: skip
     axes.set_ylim(0.0, 1.12 * top)
-    axes.set_xticks(sorted({row["sessions"] for row in rows}))
-    axes.set_xlim(rows[0]["sessions"] - 0.5, rows[-1]["sessions"] + 0.5)
+    sessions = {row["sessions"] for row in rows} | {row["weekly_sessions"] for row in plain}
+    axes.set_xticks(range(min(sessions), max(sessions) + 1))
+    axes.set_xlim(min(sessions) - 0.5, max(sessions) + 0.5)
     axes.set_title("Bars: 95% simulation error of n.",
                    fontsize=9, loc="left", color="#444444")  # fmt: skip
     axes.legend(fontsize=8, loc="upper right")
@@ -224,7 +266,7 @@ def _errorbars(
 ) -> None:  # fmt: skip
     """Animals with the simulation error of n."""
     n = [row[f"{kind}n"] for row in rows]
-    low = [per_n * (m - (row[f"{kind}ci_lb"] or m)) for m, row in zip(n, rows, strict=True)]
-    high = [per_n * ((row[f"{kind}ci_ub"] or m) - m) for m, row in zip(n, rows, strict=True)]
+    low = [per_n * max(0, m - (row[f"{kind}ci_lb"] or m)) for m, row in zip(n, rows, strict=True)]
+    high = [per_n * max(0, (row[f"{kind}ci_ub"] or m) - m) for m, row in zip(n, rows, strict=True)]
     axes.errorbar(x, [per_n * m for m in n], yerr=[low, high], markersize=5, linewidth=1.3,
                   capsize=3, **look)  # fmt: skip

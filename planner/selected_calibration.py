@@ -1,8 +1,9 @@
 """Which truths give a published meta-analysis if studies were selected before publication.
 
 For each strength of a mechanism: the matched truth, and, where comparisons are independent and the
-mechanism judges a study's own p, the joint distribution. Results are kept on disk; what `planner
-power` needs ships with the package.
+mechanism judges a study's own p, the joint distribution; elsewhere `planner.selected_joint`
+simulates it where it is asked for. Results are kept on disk; what `planner power` needs ships with
+the package.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from planner.finished_work import Kept, user_store
 from planner.kept_calibrations import shipped_folder
 from planner.mechanisms import Strength, Swept, shown
 from planner.questions import DISCOUNT
+from planner.selected_joint import completed
 from planner.small_study_check import small_study_check
 
 if TYPE_CHECKING:
@@ -55,9 +57,10 @@ class Selected:
     mu, tau : the matched truth; status ``"interior"`` or ``"boundary"`` (tau = 0); mcse of both
     mu_median, mu_lb, mu_ub, tau_median, tau_lb, tau_ub : of the joint distribution; None where it
         is not known
-    effective : effective number of the sets of studies behind it
+    effective : effective number of the sets of studies, or of simulated syntheses, behind it
     unpublished : share of the studies run that nobody sees, at the matched truth; None where it
-        is no integral
+        is no integral and was not simulated
+    joint : how the joint distribution was found: ``"study-sets"`` or ``"simulated"``
     check : published against simulated median and 95% interval, by statistic
     """
 
@@ -81,6 +84,7 @@ class Selected:
     effective: float | None
     unpublished: float | None
     check: tuple[dict[str, Any], ...]
+    joint: str | None = None
 
     def fields(self) -> dict[str, Any]:
         """Everything as plain JSON values."""
@@ -95,10 +99,12 @@ def calibrate_selected(
     seed: int = 1,
     jobs: int | None = None,
     progress: Callable[[str, int, int], None] | None = None,
+    complete: bool = False,
 ) -> list[Selected]:
     """Truths that give the published numbers under each strength of a mechanism.
 
     calibration : without selection, of the same clusters
+    complete : simulate intervals and shares unpublished that are not known otherwise
 
     Raises
     ------
@@ -122,6 +128,8 @@ def calibrate_selected(
             step(1)  # a third of the work; the search for the truth is the rest
             kept = _calculate(analysis, calibration, varied, strength, sets, seed, jobs)
             _keep(kept, key, time.monotonic() - started)
+        if complete:
+            kept = completed(analysis, calibration, varied, strength, kept, key, seed, jobs)
         found.append(kept)
         step(_STEPS)
     return found

@@ -12,9 +12,9 @@ from planner.published import Analysis
 from planner.references import references
 from planner.results import Result, provenance
 from planner.selected_calibration import Selected, calibrate_selected
+from planner.selected_joint import few_sets
 from sims.smallstudy_names import STRENGTHS
 
-FEW_SETS = 100  # fewer sets of studies carry a joint distribution: its ends are rough
 # Less room than this between an interval's end and the prior's bound, in halves of the interval:
 # of a normal distribution the bound then cuts off more than half a percent.
 _ROOM = 0.3
@@ -50,20 +50,24 @@ def selected_result(
     usual = () if several else STRENGTHS[one.name]
     order = sorted({*one.strengths, *usual}, key=lambda x: distance(one.name, x))
     found = []
-    for x in order:
+    for done, x in enumerate(order):
+        if progress is not None:
+            progress("selection", done, len(order))
         try:
-            found += calibrate_selected(analysis, calibration, one.only(x), seed=seed, jobs=jobs)
+            found += calibrate_selected(
+                analysis, calibration, one.only(x), seed=seed, jobs=jobs, complete=True
+            )
         except InputError:
             if x in one.strengths:
                 raise
         if progress is not None:
-            progress("selection", order.index(x) + 1, len(order))
+            progress("selection", done + 1, len(order))
     wanted = one.columns(asked)
     chosen = next(x for x in found if (x.weight, x.strength) ==
                   (wanted["weight"], wanted["strength"]))  # fmt: skip
     from planner.reports.selected import band, selected_answer, selected_warnings
 
-    rows = [_row(x, calibration.prior, analysis.data is not None) for x in found]
+    rows = [_row(x, calibration.prior, analysis) for x in found]
     facts = {"analysis": analysis, "calibration": calibration, "chosen": chosen, "rows": rows}
     prior = dict(zip(("mu_low", "mu_high", "tau_low", "tau_high"), calibration.prior, strict=True))
     return Result(
@@ -93,7 +97,7 @@ def selected_result(
     )  # fmt: skip
 
 
-def _row(found: Selected, prior: Sequence[float], real: bool) -> dict[str, Any]:
+def _row(found: Selected, prior: Sequence[float], analysis: Analysis) -> dict[str, Any]:
     """One world, with what is doubtful about its interval.
 
     few_sets : whether few sets of studies carry the interval; never where the studies are real
@@ -109,8 +113,7 @@ def _row(found: Selected, prior: Sequence[float], real: bool) -> dict[str, Any]:
             cut.append(f"{name}_low")
         if high - upper < _ROOM * (upper - median):
             cut.append(f"{name}_high")
-    few = found.effective is not None and not real and found.effective < FEW_SETS
-    return {**found.fields(), "few_sets": few, "cut_off": cut}
+    return {**found.fields(), "few_sets": few_sets(found, analysis), "cut_off": cut}
 
 
 def _single(mechanism: str, weight: Any, strength: Any) -> Swept:

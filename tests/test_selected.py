@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -17,6 +18,7 @@ from planner.selected_calibration import (
     calibrate_selected,
     discounted,
 )
+from planner.selected_joint import N_UNPUBLISHED, _simulated, completed, few_sets
 from planner.selected_results import _row, selected_result
 from planner.ship_calibrations import shipped
 
@@ -54,15 +56,75 @@ def test_page_and_json(capsys):
     assert rows[2]["mu_median"] == pytest.approx(rows[2]["mu"], abs=0.15)
 
 
-def test_clusters_have_a_matched_truth_only(capsys):
-    code, out, _ = run(
-        capsys, "calibrate", "--analysis", NAME, "--cluster", "lab", "--mechanism", "direction",
-        "--strength", "0.5", "--json",
-    )  # fmt: skip
+def test_clusters_have_intervals_by_simulation(capsys):
+    arguments = [
+        "calibrate", "--analysis", NAME, "--cluster", "lab", "--mechanism", "direction",
+        "--strength", "0.5",
+    ]  # fmt: skip
+    code, out, _ = run(capsys, *arguments, "--json")
     document = json.loads(out)
     assert code == 0
-    assert document["truth"]["mu_lb"] is None
-    assert any(warning["code"] == "no-joint" for warning in document["warnings"])
+    assert {row["joint"] for row in document["selected"]} == {"simulated"}
+    assert not any(warning["code"] == "no-joint" for warning in document["warnings"])
+    # At strength 1 nothing is selected: that is the calibration by rejection.
+    before = planner.calibrate(planner.analysis(NAME), cluster="lab")
+    row = document["selected"][0]
+    assert (row["strength"], row["unpublished"]) == (1.0, 0.0)
+    for name in ("mu", "tau"):
+        median, low, high = before.interval(name)
+        near = 0.12 * (high - low)
+        assert row[f"{name}_median"] == pytest.approx(median, abs=near)
+        assert row[f"{name}_lb"] == pytest.approx(low, abs=near)
+        assert row[f"{name}_ub"] == pytest.approx(high, abs=near)
+    assert "Beaumont" in run(capsys, *arguments)[1]
+
+
+def test_what_has_no_integral_is_simulated():
+    analysis = planner.analysis(NAME)
+    calibration = planner.calibrate(analysis)
+    (one,) = swept("step+peak=3", weight="0.2")
+    one = one.only(0.2)
+    (bare,) = calibrate_selected(analysis, calibration, one)
+    (found,) = calibrate_selected(analysis, calibration, one, complete=True)
+    assert bare.mu_lb is bare.unpublished is bare.joint is None
+    assert (found.mu, found.tau, found.joint) == (bare.mu, bare.tau, "simulated")
+    assert found.mu_lb < found.mu < found.mu_ub
+    assert 0.1 < found.unpublished < 0.6
+
+
+def test_the_simulated_share_unpublished_is_its_integral():
+    analysis = planner.analysis(NAME)
+    calibration = planner.calibrate(analysis)
+    (one,) = swept("step", weight="0.2")
+    (found,) = calibrate_selected(analysis, calibration, one.only(0.2))
+    fields = _simulated(analysis, calibration, one.build(0.2), found, 1, 2)
+    # 16,384 syntheses of 6 studies; runs for each place are geometric.
+    places = 6.0 * N_UNPUBLISHED
+    share = found.unpublished
+    assert fields["unpublished"] == pytest.approx(share, abs=4.0 * share / (1.0 - share) ** 0.5
+                                                  * (1.0 - share) / places**0.5)  # fmt: skip
+    # And its interval is the one of the exact likelihood.
+    for name in ("mu", "tau"):
+        width = getattr(found, f"{name}_ub") - getattr(found, f"{name}_lb")
+        for end in ("median", "lb", "ub"):
+            exact = getattr(found, f"{name}_{end}")
+            assert fields[f"{name}_{end}"] == pytest.approx(exact, abs=0.12 * width)
+
+
+def test_intervals_that_rest_on_few_sets_are_simulated():
+    analysis = planner.analysis(NAME)
+    calibration = planner.calibrate(analysis)
+    (one,) = swept("step", weight="0.2")
+    (found,) = calibrate_selected(analysis, calibration, one.only(0.2))
+    key = "for this test"
+    whole = completed(analysis, calibration, one, 0.2, found, key, 1, 2)
+    assert whole == replace(found, joint="study-sets")
+    few = replace(found, effective=8.0)
+    assert few_sets(few, analysis)
+    again = completed(analysis, calibration, one, 0.2, few, key, 1, 2)
+    assert (again.joint, again.unpublished) == ("simulated", found.unpublished)
+    assert again.effective > 100.0
+    assert not few_sets(again, analysis)
 
 
 def test_the_answer_is_for_the_weight_asked_for_where_others_act(monkeypatch):
@@ -116,7 +178,9 @@ def test_every_row_says_what_is_doubtful_about_its_interval(monkeypatch):
     labels = [text.get_text() for text in result.plot("band")[0].figure.legends[0].get_texts()]
     assert {"rests on few sets of studies", "cut off by the prior"} < set(labels)
     # Real studies are one set, which is not few.
-    assert not _row(replace(plain, effective=1.0), calibration.prior, True)["few_sets"]
+    assert _row(replace(plain, effective=1.0), calibration.prior, analysis)["few_sets"]
+    real = SimpleNamespace(data=())
+    assert not _row(replace(plain, effective=1.0), calibration.prior, real)["few_sets"]
 
 
 def test_what_is_kept_is_the_same_again():

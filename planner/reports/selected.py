@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # Marks of an interval in the table.
 _FEW, _CUT = "*", "|"
+_BOUNDS = {"mu_low": "mu from", "mu_high": "mu up to", "tau_high": "tau up to"}
 
 
 def _strength(row: Mapping[str, Any]) -> str:
@@ -55,14 +56,19 @@ def selected_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
         "how strong selection was. Whether a test would have seen it: planner bias "
         f"{analysis.option}",
     )]  # fmt: skip
-    if chosen.mu_lb is None:
-        why = (
-            "comparisons share clusters" if calibration.share > 0.0
-            else "the mechanism depends on more than a study's own p"
-        )  # fmt: skip
+    unknown = [row for row in facts["rows"] if row["mu_lb"] is None]
+    if unknown:
         found.append((
             "no-joint",
-            f"Only the matched truth is known here, not its interval: {why}.",
+            f"Only the matched truth is known at {_places(unknown)}, not its interval: hardly any "
+            "of the truths that the prior allows would publish its studies.",
+        ))  # fmt: skip
+    simulated = [row for row in facts["rows"] if row["joint"] == "simulated"]
+    if simulated and analysis.data is not None:
+        found.append((
+            "pooled-only",
+            f"The intervals at {_places(simulated)} know of the pooled numbers only, not of single "
+            "studies: this mechanism, or clusters, change them in a way that has no formula.",
         ))  # fmt: skip
     found += _doubts(facts["rows"], calibration)
     for row in chosen.check:
@@ -88,7 +94,7 @@ def _doubts(rows: Sequence[Mapping[str, Any]], calibration: Calibration) -> list
         ))  # fmt: skip
     cut = [row for row in rows if row["cut_off"]]
     if cut:
-        names = dict.fromkeys(name for row in cut for name in row["cut_off"])
+        names = [name for name in _BOUNDS if any(name in row["cut_off"] for row in cut)]
         values = dict(zip(("mu_low", "mu_high", "tau_low", "tau_high"), calibration.prior,
                           strict=True))  # fmt: skip
         where = _listed([f"{_BOUNDS[name]} {values[name]:.2f}" for name in names])
@@ -98,9 +104,6 @@ def _doubts(rows: Sequence[Mapping[str, Any]], calibration: Calibration) -> list
             f"{_CUT}): less is known than the interval says.",
         ))  # fmt: skip
     return found
-
-
-_BOUNDS = {"mu_low": "mu from", "mu_high": "mu up to", "tau_high": "tau up to"}
 
 
 def _places(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -141,17 +144,28 @@ def selected_page(result: Result) -> str:
             f"to {row['ub']:.3g}"
         )
     lines += small_study(document["check"])
-    truth = document["truth"]
+    lines += ["", *paragraph(_how(document), "  ")]
+    return "\n".join([*lines, "", *warning_lines(document), *repeat(document)])
+
+
+def _how(document: Mapping[str, Any]) -> str:
+    """What the columns are and how they were found."""
+    truth, rows = document["truth"], document["selected"]
     bounds = truth["prior"]
-    lines.append("")
-    lines += paragraph(
+    text = (
         "mu: mean true effect of all studies run; hidden: share of them unpublished. Matched to "
         "the median of simulated publications (simulation error of mu "
         f"{truth['mu_mcse']:.4f}); 95%: joint, prior mu uniform on {bounds['mu_low']:.2f} to "
-        f"{bounds['mu_high']:.2f}, tau on 0 to {bounds['tau_high']:.2f}.",
-        "  ",
+        f"{bounds['mu_high']:.2f}, tau on 0 to {bounds['tau_high']:.2f}"
     )
-    return "\n".join([*lines, "", *warning_lines(document), *repeat(document)])
+    simulated = [row for row in rows if row["joint"] == "simulated"]
+    if not simulated:
+        return f"{text}."
+    where = "" if len(simulated) == len(rows) else f", at {_places(simulated)}"
+    return (
+        f"{text}{where} from the simulated syntheses nearest to the published one (Beaumont et "
+        "al. 2002, doi:10.1093/genetics/162.4.2025)."
+    )
 
 
 def band(result: Result) -> Figure:

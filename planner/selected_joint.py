@@ -30,7 +30,7 @@ N_UNPUBLISHED = 1 << 14  # simulated syntheses behind a share that is no integra
 SETS, SIMULATED = "study-sets", "simulated"  # how an interval was found
 _ENDS = ("median", "lb", "ub")
 # Sources that these numbers depend on, with those of the truth itself.
-_SOURCES = ("conditioning_drawn", "performance", "selection_tally")
+_SOURCES = ("conditioning_drawn", "selection_drawn", "performance", "selection_tally")
 
 
 def few_sets(found: Selected, analysis: Analysis) -> bool:

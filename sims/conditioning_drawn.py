@@ -14,12 +14,11 @@ import numpy as np
 
 from sims.conditioning import CI_LB, CI_UB, MU, SE, Infeasible, Published
 from sims.engine import map_ordered
-from sims.kernels import entry
 from sims.performance import Z95
-from sims.pooling import dersimonian_laird
-from sims.selection import CARTER_CUTS, Mechanism, publish_synthesis
+from sims.selection import CARTER_CUTS, Mechanism
+from sims.selection_drawn import pool_drawn
 from sims.selection_shares import publication
-from sims.streams import draw_uniform, open_stream, scenario_key, stream_key
+from sims.streams import scenario_key
 from sims.types import Studies
 
 N_SEARCH, N_REFINE = 1 << 15, 1 << 19  # simulated syntheses: over the prior, then where it counts
@@ -45,29 +44,6 @@ class Drawn(NamedTuple):
     effective: float
     away: float
     n_sim: int
-
-
-@entry
-def pool_drawn(seed, scenario, first, box, studies, mechanism, cap, out):
-    """Truths and pooled numbers (count, 7) of replicates first, first + 1, ...
-
-    mu, tau uniform on box = (mu_low, mu_high, tau_low, tau_high); mu, se, tau2, QE, I2 of the
-    synthesis, NaN where it was given up.
-    """
-    key = stream_key(seed, scenario)
-    k = studies.fixed.shape[0]
-    yi, vi, ni = np.empty(k), np.empty(k), np.empty(k)
-    effects = np.zeros(studies.cluster.max() + 1)
-    for r in range(out.shape[0]):
-        u, state = draw_uniform(open_stream(key, np.uint64(first + r)))
-        mu = box[0] + u * (box[1] - box[0])
-        u, state = draw_uniform(state)
-        tau = box[2] + u * (box[3] - box[2])
-        _, ok, _ = publish_synthesis(state, mu, tau, studies, mechanism, cap, effects, yi, vi, ni)
-        pooled = dersimonian_laird(yi, vi)
-        out[r, 0], out[r, 1] = mu, tau
-        for s in range(5):
-            out[r, 2 + s] = pooled[s] if ok == 1.0 else math.nan
 
 
 def drawn_joint(

@@ -14,7 +14,7 @@ _PLACES = {
     "benchmark": "planner.speed",
     "bias": "planner.small_study",
     "read": "planner.published",
-    "calibrate": "planner.calibration",
+    "calibrate": "planner.truths",
     "decay": "planner.decay_plans",
     "labs": "planner.multi_lab",
     "meta": "planner.new_reviews",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from planner.calibration import Calibration
 from planner.errors import InputError
@@ -15,9 +17,27 @@ from planner.selected_calibration import Selected, calibrate_selected
 from planner.selected_joint import few_sets
 from sims.smallstudy_names import STRENGTHS
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 # Less room than this between an interval's end and the prior's bound, in halves of the interval:
 # of a normal distribution the bound then cuts off more than half a percent.
 _ROOM = 0.3
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class SelectedTruths(Result):
+    """What `planner calibrate --mechanism` found: a `Result` whose table is the truths."""
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """The truths as a table, one row per strength."""
+        import pandas as pd
+
+        rows = self.document()["selected"]
+        table = pd.DataFrame([{k: v for k, v in row.items() if k != "check"} for row in rows])
+        table["cut_off"] = [",".join(names) for names in table["cut_off"]]
+        return table.dropna(axis=1, how="all")
 
 
 def selected_result(
@@ -26,10 +46,11 @@ def selected_result(
     mechanism: str,
     weight: Any = None,
     strength: Any = None,
+    cuts: Any = None,
     seed: int = 1,
     jobs: int | None = None,
     progress: Callable[[str, int, int], None] | None = None,
-) -> Result:
+) -> SelectedTruths:
     """Which truths give the published numbers under a mechanism, over its strengths.
 
     Parameters
@@ -37,12 +58,13 @@ def selected_result(
     analysis, calibration : what was published, and the truths without selection
     mechanism : one of `sims.smallstudy_names.MECHANISMS`, or several that act together
     weight, strength : the strengths asked for; the first that is not neutral is the answer's
+    cuts : of step, one-sided p
 
     Raises
     ------
     InputError : a name or strength that does not exist, or under which no truth fits.
     """
-    one = _single(mechanism, weight, strength)
+    one = _single(mechanism, weight, strength, cuts)
     # With others at work no strength of this one does nothing: its own neutral one is skipped.
     asked = next((x for x in one.strengths if distance(one.name, x) > 0.0), one.strengths[0])
     # The band of worlds: the usual strengths as well, if they are of this mechanism.
@@ -68,15 +90,17 @@ def selected_result(
     from planner.reports.selected import band, selected_answer, selected_warnings
 
     rows = [_row(x, calibration.prior, analysis) for x in found]
-    facts = {"analysis": analysis, "calibration": calibration, "chosen": chosen, "rows": rows}
+    facts = {"analysis": analysis, "calibration": calibration, "chosen": chosen, "rows": rows,
+             "cuts": one.cuts}  # fmt: skip
     prior = dict(zip(("mu_low", "mu_high", "tau_low", "tau_high"), calibration.prior, strict=True))
-    return Result(
+    return SelectedTruths(
         command="calibrate",
         answer=selected_answer(facts),
         warnings=selected_warnings(facts),
         scenario={
             "analysis": analysis.name, "evidence": None, "reading": [],
             "mechanism": mechanism, "weight": _typed(weight), "strength": _typed(strength),
+            "cuts": _typed(cuts),
             "cluster": calibration.cluster, "share": calibration.share, "prior": "uniform",
             "seed": seed,
         },
@@ -116,8 +140,8 @@ def _row(found: Selected, prior: Sequence[float], analysis: Analysis) -> dict[st
     return {**found.fields(), "few_sets": few_sets(found, analysis), "cut_off": cut}
 
 
-def _single(mechanism: str, weight: Any, strength: Any) -> Swept:
-    found = swept(mechanism, weight, strength)
+def _single(mechanism: str, weight: Any, strength: Any, cuts: Any) -> Swept:
+    found = swept(mechanism, weight, strength, cuts)
     if len(found) > 1:
         raise InputError(
             f"--mechanism {mechanism} names {len(found)}; accepted: one, or several that act "

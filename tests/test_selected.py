@@ -251,3 +251,55 @@ def test_small_study_numbers_of_the_article_are_checked(capsys):
         assert 0.1 < imputed["equal"] < 0.5
     _, out, _ = run(capsys, "calibrate", "--analysis", "chronic-after", "--json")
     assert not any("equal" in row for row in json.loads(out)["check"])
+
+
+def test_python_gives_what_the_command_prints(capsys, tmp_path):
+    analysis = planner.analysis(NAME)
+    found = planner.calibrate(analysis, mechanism="step", weight=0.2)
+    out = run(capsys, "calibrate", "--analysis", NAME, "--mechanism", "step", "--weight", "0.2",
+              "--json")[1]  # fmt: skip
+    assert json.loads(out) == found.document()
+    assert list(found.frame["weight"]) == [1.0, 0.5, 0.2, 0.05]
+    assert found.truth["mu"] == found.frame["mu"][2]
+    assert "check" not in found.frame
+    found.save(tmp_path / "out")
+    again = tmp_path / "out" / "scenario.toml"
+    assert json.loads(run(capsys, "calibrate", "--scenario", str(again), "--json")[1]) == (
+        found.document()
+    )
+    assert len((tmp_path / "out" / "performance.csv").read_text().splitlines()) == 5
+    # Without a mechanism it is the calibration that other functions take.
+    assert planner.calibrate(analysis).mu == planner.power(
+        analysis, n=[8], truth=planner.calibrate(analysis), reps=200
+    ).truth["mu"]  # fmt: skip
+
+
+@pytest.mark.parametrize("cuts", ["0.025,0.5", [0.025, 0.5]])
+def test_cuts_of_step(monkeypatch, cuts):
+    for place in ("selected_calibration.N_MATCH", "selected_calibration.N_CHECK"):
+        monkeypatch.setattr(f"planner.{place}", 1 << 11)
+    analysis = planner.analysis(NAME)
+    found = planner.calibrate(analysis, mechanism="step", weight=["0.8:0.8"], cuts=cuts)
+    # One weight beyond both cuts is a step at the first.
+    alone = planner.calibrate(analysis, mechanism="step", weight=0.8)
+    assert found.truth["mu"] == pytest.approx(alone.truth["mu"], abs=1e-9)
+    assert found.scenario["cuts"] == "0.025,0.5"
+    assert "(beyond one-sided p of 0.025 and 0.5)" in found.answer
+    assert "beyond one-sided" not in alone.answer
+    assert "--cuts 0.025,0.5" in " ".join(selected_page(found).split())
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"weight": 0.2}, "--weight goes with --mechanism"),
+        ({"strength": [2]}, "--strength goes with --mechanism"),
+        ({"cuts": "0.025"}, "--cuts goes with --mechanism"),
+        ({"mechanism": "peak", "cuts": 0.025}, "--cuts"),
+        ({"mechanism": "step", "cuts": [0.5, 0.025]}, "rising"),
+        ({"mechanism": "stp"}, "step"),
+    ],
+)
+def test_python_refuses_what_the_command_refuses(options, named):
+    with pytest.raises(planner.InputError, match=named):
+        planner.calibrate(planner.analysis(NAME), **options)

@@ -65,6 +65,9 @@ def calibrate(
     ] = None,
     weight: Annotated[str | None, option("--weight", "Strengths of step, such as 0.2.")] = None,
     strength: Annotated[str | None, option("--strength", "Strengths of another mechanism.")] = None,
+    cuts: Annotated[
+        str | None, option("--cuts", "Of step, one-sided p; with --weight 0.5:0.2,... [0.025].")
+    ] = None,
     seed: Seed = 1,
     jobs: Jobs = None,
     json: Json = False,
@@ -73,29 +76,27 @@ def calibrate(
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
-    from planner.calibration import calibrate as find_truths
     from planner.calibration_results import calibration_result
     from planner.errors import InputError
     from planner.reports.selected import selected_page
     from planner.reports.terminal import calibration_page
-    from planner.selected_results import selected_result
+    from planner.results import Result
+    from planner.truths import calibrate as find_truths
 
     given = option_values(ctx, calibrate, scenario)
     file = None if given["evidence"] is None else Path(given["evidence"])
     found = find_analysis(given["analysis"], file, given["reading"] or [])
     if found is None:
         raise InputError("nothing to calibrate: give --analysis NAME or --evidence FILE.toml")
-    selection = {name: given[name] for name in ("mechanism", "weight", "strength")}
-    if selection["mechanism"] is None and any(selection.values()):
-        raise InputError("--weight and --strength go with --mechanism, such as --mechanism step")
-    if selection["mechanism"] is not None and given["prior"] != "uniform":
+    selected = {name: given[name] for name in ("mechanism", "weight", "strength", "cuts")}
+    if given["mechanism"] is not None and given["prior"] != "uniform":
         raise InputError("--prior does not go with --mechanism; accepted: uniform")
     with Progress(quiet) as progress:
         common = {"seed": given["seed"], "jobs": given["jobs"], "progress": progress}
-        truth = find_truths(found, cluster=given["cluster"], share=given["share"], **common)
-        if selection["mechanism"] is not None:
-            result = selected_result(found, truth, **selection, **common)
-            page = selected_page
+        own = {"cluster": given["cluster"], "share": given["share"]}
+        truth = find_truths(found, **own, **selected, **common)
+        if isinstance(truth, Result):
+            result, page = truth, selected_page
         else:
             others = [
                 find_truths(found, cluster=level, **common)

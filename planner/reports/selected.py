@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from planner.mechanisms import P_CUT
 from planner.reports.bias_words import strength_words
 from planner.reports.measures import percent
 from planner.reports.style import COLOURS, new_figure
@@ -31,8 +32,11 @@ def _strength(row: Mapping[str, Any]) -> str:
 def selected_answer(facts: Mapping[str, Any]) -> str:
     """The answer: which world gives the published numbers under selection."""
     analysis, chosen, before = facts["analysis"], facts["chosen"], facts["calibration"]
+    cuts = "" if facts["cuts"] == (P_CUT,) else (
+        f" (beyond one-sided p of {_listed([f'{cut:g}' for cut in facts['cuts']])})"
+    )  # fmt: skip
     text = (
-        f"If {chosen.mechanism} at {_strength(chosen.fields())} stood between studies and "
+        f"If {chosen.mechanism} at {_strength(chosen.fields())}{cuts} stood between studies and "
         f"publication, a mean true effect of {chosen.mu:.2f} SDs with SD {chosen.tau:.2f} between "
         f"laboratories would publish {analysis.g} in the median. Without selection it takes "
         f"{before.mu:.2f} and {before.tau:.2f}."

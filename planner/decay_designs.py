@@ -70,7 +70,9 @@ class DecayDesign:
         unstructured covariance), cs-pooled (for `decay`: a random intercept), or reml (of the
         named covariance, which both groups must share)
     contrast : of `decay`
-    dropout, dropout_by : share of control animals lost by the last day, and what it depends on
+    dropout, dropout_by : share of control animals lost by the last day, and what it depends on;
+        a contrast's t then has the animals on its last day less 2 as degrees of freedom, which is
+        exact where all are kept and an approximation otherwise: type I is shown
     response_cv : coefficient of variation of the individual effects
     factor : largest upper / lower of a half-life's interval that answers `half-life`
     curve : (delta0, half-life) for which the contrast is planned; it stays fixed when the truth

@@ -13,12 +13,22 @@ from planner.results import best
 
 if TYPE_CHECKING:
     from planner.decay_answers import Answers
-    from planner.decay_designs import Truths
+    from planner.decay_designs import DecayDesign, Truths
 
 NOTICED = 0.2  # share of the level by which an error rate may exceed it
 _NEAR = 12  # sizes looked at one by one above one that is refused
 _FAR = (16, 23, 33, 48, 70, 100, 145, 210, 300, 440, 640, 1000)
 _EXACT = 2  # replicates where the exact rate is taken
+
+
+def nominal(design: DecayDesign, question: str) -> float:
+    """The type I error that a question's test allows: half of alpha if one side of two is tested.
+
+    Against a --sesoi a two-sided test has its upper side only.
+    """
+    if question not in ("decay", "residual"):
+        return float(design.arms.level)
+    return float(design.arms.tail * sum(design.tested_sides))
 
 
 def exceeds(row: Mapping[str, Any], level: float) -> bool:
@@ -47,8 +57,8 @@ def refuse_sizes(
     `n_power` keeps the smallest size with the chance, `type_i` the error rate there. Where larger
     sizes keep the level, n is the smallest from which on all that were looked at do; else None.
     """
-    level = answers.design.arms.level
     for question in dict.fromkeys(row["question"] for row, _ in found):
+        level = nominal(answers.design, question)
         own = [(row, truth) for row, truth in found if row["question"] == question]
         sizes = {row["n"] for row, _ in own if row["n"] is not None}
         rates = error_rates(answers, question, first, sorted(sizes), reps)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from planner.decay_truth import DecayTruth, ReadTruth
 
 DAYS = (1, 2, 3, 5, 7, 10, 14, 17, 21, 24, 28, 35, 42, 56)
+DAY_REPS = 1000  # replicates behind each day's n where it is simulated
 STUDIES = (6, 12, 24)
 _ONE = (2, 1)  # replicates and seed of what is exact anyway
 LONGEST = 200  # days; the last day on which something can be shown is looked for up to here
@@ -59,7 +60,7 @@ def at_day(design: DecayDesign, question: str, day: float) -> DecayDesign:
     Never more days than the design has: a correlation that is possible on those may not be on more.
     """
     times: tuple[float, ...] = (day,)
-    if question == "decay":
+    if question not in ONE_DAY:
         times = (*(t for t in design.times[:-1] if t < day), day)
         if len(times) == 1:
             times = (min(design.times[0], day / 2.0), day)
@@ -67,24 +68,33 @@ def at_day(design: DecayDesign, question: str, day: float) -> DecayDesign:
 
 
 def by_day(
-    design: DecayDesign, questions: Sequence[str], truths: Sequence[Truths], goal: float
+    design: DecayDesign, truths: Sequence[Truths], planned: Truths, goal: float, asked: Asked
 ) -> list[dict[str, Any]]:
-    """Required n against the day by which decay must show, or at which something is (not) left."""
+    """Required n against the last day: by which decay must show, at which something is (not) left.
+
+    For the half-life, the last day of those that measure it; simulated, so only for the truth
+    planned for, and on fewer replicates but for the day asked about.
+    """
     rows = []
-    for question in questions:
-        if question in ("half-life", "shape"):
+    for question in asked.questions:
+        simulated = question == "half-life"
+        if question == "shape":
             continue
         for day in sorted({*map(float, DAYS), design.times[-1]}):
-            if question == "decay" and day <= design.times[0]:
+            if question in ("decay", "half-life") and day <= design.times[0]:
                 continue
-            answers = Answers(at_day(design, question, float(day)), *_ONE)
-            for truth in truths:
-                if not _known(answers, question, truth):
+            own = at_day(design, question, float(day))
+            answers = Answers(own, *_ONE)
+            if simulated:
+                reps = asked.trial_reps if own == design else min(asked.trial_reps, DAY_REPS)
+                answers = Answers(own, reps, asked.seed, asked.jobs)
+            for truth in [planned] if simulated else truths:
+                if not simulated and not _known(answers, question, truth):
                     continue
                 n, low, high = answers.required(question, truth, goal)
                 rows.append({"question": question, "truth": truth.name,
                              "day": int(day) if day == int(day) else day,
-                             "target": goal, "n": n, "ci_lb": low, "ci_ub": high})  # fmt: skip
+                             "n": n, "ci_lb": low, "ci_ub": high, "target": goal})  # fmt: skip
     return rows
 
 
@@ -268,7 +278,8 @@ def across_studies(
     """Chance that a meta-regression of effect on delay finds the decay, by number of studies.
 
     Delays and group sizes like the published ones; laboratories differ within each review, so
-    only the mean and the spread of a truth matter.
+    only the mean and the spread of a truth matter. type_i: of both directions, where the same
+    effects do not decay.
     """
     from sims.decay import curve
     from sims.decay_regression import regression_counts
@@ -286,11 +297,14 @@ def across_studies(
             studies = make_studies(sizes.n, sizes.p, k)
             delays = np.resize(np.array(truth.after.delays, dtype=float), k)
             curves = curve(delays, own.half_life)
-            counts = regression_counts(
-                studies, own.delta0, own.tau, curves, delays, tail, reps, seed
+            counts, wrong = (
+                regression_counts(studies, own.delta0, own.tau, left, delays, tail, reps, seed)
+                for left in (curves, np.ones_like(curves))
             )
             m = proportion("success", float(counts[0]), reps)
+            error = proportion("type_i", float(np.sum(wrong)), reps)
             animals = round(2.0 * k * float(np.sum(sizes.n * sizes.p)))
             rows.append({"truth": own.name, "k": k, "animals": animals,
-                         **m._asdict(), "rising": float(counts[1]) / reps})  # fmt: skip
+                         **m._asdict(), "rising": float(counts[1]) / reps,
+                         "type_i": error.value, "type_i_mcse": error.mcse})  # fmt: skip
     return rows

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from planner.decay_answers import Answers
+from planner.decay_beside import beside
 from planner.decay_checks import (
     DEFAULT_QUESTIONS,
     as_allocation,
@@ -20,27 +21,18 @@ from planner.decay_checks import (
     searched_question,
 )
 from planner.decay_designs import QUESTIONS, DecayDesign
-from planner.decay_pictures import (
-    across_studies,
-    by_day,
-    expected_curve,
-    last_days,
-    planned_truth,
-    sensitivity,
-    smallest_effects,
-    truths_of,
-)
+from planner.decay_levels import nominal
+from planner.decay_pictures import expected_curve, planned_truth, smallest_effects, truths_of
 from planner.decay_required import (
     Asked,
     checked_size,
-    deciding_row,
     recommend,
     required_rows,
     shapes_of,
     trivial,
     wanted_rows,
 )
-from planner.decay_shapes import left_by_shape, published_after, shapes_asked
+from planner.decay_shapes import left_by_shape, published_after
 from planner.decay_truth import (
     READINGS,
     DecayTruth,
@@ -197,13 +189,13 @@ def decay(
         "error": error, "layout": layout, "test": test, "contrast": contrast, "dropout": dropout,
         "dropout_by": dropout_by, "response_cv": response_cv, "factor": factor, "arms": arms,
     }  # fmt: skip
-    probe = DecayDesign(**options)  # refused before anything is calculated
     sets: list[tuple[float, ...]] = []
     if optimize:
         from planner.decay_search import candidate_sets
 
         sets = candidate_sets(questions[0], days, sessions, times[-1])
         options["times"] = max(sets, key=len)  # the longest: rho must be possible on as many days
+    probe = DecayDesign(**options)  # refused before anything is calculated
     for one in questions:
         probe.check_question(one)
     refuse_harm_only(probe, questions)
@@ -308,7 +300,6 @@ def _plan(
 
     truths = truths_of(truth.taken)
     answers = Answers(design, asked.trial_reps, asked.seed, asked.jobs)
-    goal = asked.targets[0]
     required = required_rows(answers, truths, truth, asked, progress)
     planned = planned_truth(truth.taken, asked.plan_for)
     truths = {**truths, planned.name: planned}
@@ -330,38 +321,23 @@ def _plan(
         shown = sorted({*DEFAULT_N, *(m for m in found if m is not None and m <= LARGEST_TABLE_N)})
     rows: list[dict[str, Any]] = []
     first = next(iter(truths.values()))
+    # Whether its tests and interval keep their level is always shown of the plan itself.
+    checked = shown[-1] if animals is not None else checked_size(required, asked) or shown[-1]
     for number, question in enumerate(asked.questions):
         reps = asked.reps if design.exact(question) else asked.trial_reps
         for one in truths.values():
             for shape in shapes_of(question):
                 rows += answers.rows(question, one.shaped(shape), shown, reps)
         least = [m for m in shown if m <= 12] or shown
-        # Whether its tests and interval keep their level is always shown of the plan itself.
-        plan = shown[-1] if animals is not None else checked_size(required, asked) or shown[-1]
-        if plan not in shown and question == "half-life":
-            rows += [row for row in answers.rows(question, planned, [plan], reps)
-                     if row["measure"] == "coverage"]  # fmt: skip
-        rows += answers.type_i(question, first, sorted({*least, plan}), reps)
+        if checked not in shown and question == "half-life":
+            rows += [row for row in answers.rows(question, planned, [checked], reps)
+                     if row["measure"] in ("coverage", "unbounded")]  # fmt: skip
+        rows += answers.type_i(question, first, sorted({*least, checked}), reps)
         if progress is not None:
             progress("simulating", number + 1, len(asked.questions))
     if animals is not None:
         rows += smallest_effects(answers, first, asked.questions, asked.targets, shown[0])
-    pictured = [one for name, one in truths.items() if name != "assurance" or one is planned]
-    deciding = deciding_row(required, asked)
-    limits = {LARGEST_RECOMMENDED} | ({chosen["n"]} if chosen is not None else set())
-    extra = {
-        "by_day": by_day(design, asked.questions, pictured, goal),
-        "last_days": last_days(design, asked.questions, pictured, goal, sorted(limits)),
-        "sensitivity": sensitivity(
-            design, deciding["question"], planned.shaped(deciding["shape"]), truth, goal, asked
-        ),
-        "across_studies": across_studies(
-            truth, list(truths.values()), design.arms.tail, asked.trial_reps, asked.seed
-        ) if "decay" in asked.questions else [],
-        "curve": expected_curve(truth.taken, max(42.0, 1.5 * design.times[-1])),
-        "published_after": published_after(truth),
-        **shapes_asked(answers, planned, truth, asked),
-    }  # fmt: skip
+    extra = beside(answers, truth, truths, planned, required, asked)
     facts = {
         "truth": truth, "design": design, "asked": asked, "required": required, "chosen": chosen,
         "rows": rows, "shown": shown, "animals": animals, "scenario": scenario,
@@ -375,8 +351,10 @@ def _plan(
         scenario=scenario, truth=truth.fields(), performance=rows, required_rows=required,
         recommended=None if chosen is None else chosen["n"],
         provenance=provenance(asked.seed, **evidence),
-        extra={"headline": decay_headline(facts), **extra},
-        figures={"curve": curve_figure, "days": day_figure, "sizes": sizes_figure},
+        extra={"headline": decay_headline(facts), "checked_n": checked, **extra,
+               "type_i_allowed": {name: nominal(design, name) for name in asked.questions}},
+        figures={"curve": curve_figure, **({"days": day_figure} if extra["by_day"] else {}),
+                 "sizes": sizes_figure},
     )  # fmt: skip
 
 

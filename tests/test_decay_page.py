@@ -277,12 +277,12 @@ def test_within_animals_stands_beside_across_studies():
 def test_figures_say_what_they_show(plans):
     axes = day_figure(plans["assurance"]).axes[0]
     texts = [text.get_text() for text in axes.texts]
-    assert "day 24: n as planned" in texts
+    assert "day 24: as planned" in texts
     assert any(text.startswith("50: beyond") for text in texts)
     need = next(row["n"] for row in plans["assurance"].extra["by_day"]
                 if (row["truth"], row["question"], row["day"])
                 == ("assurance", "residual", 24))  # fmt: skip
-    assert str(need) in texts
+    assert f"plan: {need}" in texts
     looks = {(line.get_color(), str(line.get_linestyle()), line.get_marker())
              for line in axes.lines if line.get_label()[0] != "_"}  # fmt: skip
     assert len(looks) == 4  # told apart without colour too

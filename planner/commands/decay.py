@@ -93,8 +93,8 @@ def decay(
         list[str] | None,
         option(
             "--question",
-            "Of decay, residual, half-life, shape, gone [the first three]; with "
-            "commas or repeated.",
+            "Of decay, residual, half-life, shape (from linear and from plateau: see Words), gone "
+            "[the first three]; with commas or repeated.",
             "NAMES",
         ),
     ] = None,
@@ -123,7 +123,12 @@ def decay(
         str, option("--contrast", "Of decay: first-last (default), linear or optimal.")
     ] = "first-last",
     dropout: Annotated[
-        float, option("--dropout", "Share of controls lost by the last day, 0 to 0.9 [0].")
+        float,
+        option(
+            "--dropout",
+            "Share of controls lost by the last day, 0 to 0.9 [0]; a contrast then has animals on "
+            "the last day - 2 degrees of freedom, an approximation.",
+        ),
     ] = 0.0,
     dropout_by: Annotated[
         str, option("--dropout-by", "random (default), or response: little relief goes first.")
@@ -152,7 +157,11 @@ def decay(
     ] = None,
     sesoi: Annotated[
         float | None,
-        option("--sesoi", "Smallest effect of interest (SDs); of gone: its margin [1]."),
+        option(
+            "--sesoi",
+            "Smallest effect of interest (SDs): left, of residual; lost by the last day, of decay; "
+            "the margin of gone [1].",
+        ),
     ] = None,
     margin: Annotated[str, option("--margin", "Of --sesoi: raw, the only one here.")] = "raw",
     alpha: Annotated[float, option("--alpha", "Significance level [0.05].")] = 0.05,

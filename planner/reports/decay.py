@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from planner.decay_designs import parse_days
+from planner.reports.decay_answer import rough
+from planner.reports.decay_doubts import CHANGES
 from planner.reports.decay_measures import SHORT
 from planner.reports.measures import percent
 from planner.reports.terminal import repeat, warning_lines
@@ -25,14 +26,13 @@ _BY_DAY = {"pooled": "average", "new-lab": "new lab", "assurance": "not known", 
 _MOST_LINES = 59
 _MOST_DAYS = 14
 _SPARE_DAYS = (2, 35, 17, 5, 10)  # left out first where a page has no room for all
-_CHANGES = {"rho": "rho", "covariance": "covariance", "dropout": "drop-out",
-            "response_cv": "response cv", "layout": "animals", "reading": "reading",
-            "half_life": "half-life in days"}  # fmt: skip
 
 
 def decay_page(result: Result) -> str:
     """The page of `planner decay`, of whichever kind."""
     if result.scenario["show_truth"]:
+        from planner.reports.decay_truth import truth_page
+
         return truth_page(result)
     if result.scenario["optimize"]:
         from planner.reports.decay_search import search_page
@@ -50,13 +50,13 @@ def plan_page(result: Result) -> str:
     head = [*paragraph(str(result.extra["headline"])), ""]
     head += [*paragraph(result.answer, "ANSWER  "), ""]
     tail = [*warning_lines(document), *repeat(document)]
-    for left_out in range(6):
-        sizes = (6, 4, 4, 4, 4, 3)[left_out]
-        across = [] if left_out > 2 else _across(document)
+    for left_out in range(8):
+        sizes = (6, 4, 4, 4, 3, 3, 3, 3)[left_out]
+        across = [] if left_out > 4 else _across(document)
         lines = [
-            *head, *_chances(document, sizes), "", *_required(document, left_out < 4),
+            *head, *_chances(document, sizes), "", *_required(document, left_out < 6),
             *_by_day(document, left_out), *_checks(document),
-            *_sensitivity(document, left_out < 4), *across, *tail,
+            *_sensitivity(document, left_out < 3), *across, *tail,
         ]  # fmt: skip
         if len(lines) <= _MOST_LINES:
             break
@@ -119,12 +119,12 @@ def _thinned(sizes: list[int], marked: set[int], recommended: int | None, most: 
 
 def _size(row: Mapping[str, Any] | None) -> str:
     if row is None:
-        return ""
+        return "."
     if row["n"] is None and row.get("n_power") is not None:
         return f"{row['n_power']}!"
     if row["n"] is None:
         return "never" if row.get("ceiling", 1.0) <= row["target"] else ">1000"
-    return str(row["n"]) if row["n"] < 10_000 else ">9999"
+    return f"{'~' if rough(row) else ''}{row['n']}" if row["n"] < 10_000 else ">9999"
 
 
 def _required(document: Mapping[str, Any], smaller: bool) -> list[str]:
@@ -140,8 +140,9 @@ def _required(document: Mapping[str, Any], smaller: bool) -> list[str]:
         lines = [f"  {'Required per group':<26}{heads}", f"{'':28}{goals}".rstrip()]
     else:
         lines = [f"  For {percent(targets[0]):<13}{heads}"]
+    shown: list[Mapping[str, Any] | None] = []
     for name, share, label in _required_labels(document, names, smaller):
-        cells = ""
+        cells, own = "", []
         for column in columns:
             cells += " "
             for goal in targets:
@@ -149,16 +150,43 @@ def _required(document: Mapping[str, Any], smaller: bool) -> list[str]:
                             and row["shrink"] == share
                             and (row["question"], row["shape"]) == column), None)  # fmt: skip
                 cells += f"{_size(row):>{size}}"
-        mark = ">" if (name, share) == (_planned(document), 0.0) else " "
-        lines.append(f"{mark} {label:<{26 if wide else 17}}{cells}".rstrip())
-    wrong = [row["type_i"] for row in rows if row["n"] is None and row["n_power"] is not None]
+                own.append(row)
+        planned = (name, share) == (_planned(document), 0.0)
+        lines.append(f"{'>' if planned else ' '} {label:<{26 if wide else 17}}{cells}".rstrip())
+        if planned:
+            lines.append(_animals_line(own, size, len(targets), 26 if wide else 17))
+        shown += own
+    lines += _marks_of(shown)
+    wrong = [row for row in rows if row["n"] is None and row["n_power"] is not None]
     if wrong:
-        level = document["scenario"]["alpha"] / document["scenario"]["treated"]
+        row = max(wrong, key=lambda one: one["type_i"])
         lines += paragraph(
-            f"! no valid plan: where there is nothing to find this test is wrong in "
-            f"up to {100 * max(wrong):.1f}% of experiments, not {100 * level:.3g}%", "  ",
+            f"! no valid plan: where there is nothing to find this test is wrong in up to "
+            f"{100 * row['type_i']:.1f}% of experiments, not "
+            f"{100 * document['type_i_allowed'][row['question']]:.3g}%", "  ",
         )  # fmt: skip
     return lines
+
+
+def _animals_line(
+    rows: Sequence[Mapping[str, Any] | None], size: int, targets: int, width: int
+) -> str:
+    """Animals in all behind the sizes of one line."""
+    cells = ""
+    for i, row in enumerate(rows):
+        number = "" if row is None or row["animals"] is None else str(row["animals"])
+        cells += f"{' ' if i % targets == 0 else ''}{number:>{size}}"
+    return f"    {'animals in all':<{width - 2}}{cells}".rstrip()
+
+
+def _marks_of(rows: Sequence[Mapping[str, Any] | None]) -> list[str]:
+    """What marks in the table of required sizes mean, where there are any."""
+    parts = []
+    if any(row is not None and row["n"] is not None and rough(row) for row in rows):
+        parts.append("~ about (--json has the interval)")
+    if None in rows:
+        parts.append(". simulated for the first --target only")
+    return paragraph("; ".join(parts), "  ") if parts else []
 
 
 def _required_labels(
@@ -195,14 +223,17 @@ def _by_day(document: Mapping[str, Any], left_out: int) -> list[str]:
     start = "n for" if document["scenario"]["dropout"] == 0.0 else "all kept,"
     head = f"  {start} {percent(rows[0]['target'])}, day"
     lines = ["", f"{head:<23}" + "".join(f"{_day(day, asked):>4}" for day in days)]
-    words = {"decay": "decay by", "residual": "left on", "gone": "gone on"}
+    words = {"decay": "decay by", "residual": "left on", "gone": "gone on",
+             "half-life": "half-life"}  # fmt: skip
     for question, name in dict.fromkeys((row["question"], row["truth"]) for row in rows):
         own = {row["day"]: row for row in rows
                if (row["question"], row["truth"]) == (question, name)}  # fmt: skip
         cells = "".join(f"{_short(own.get(day)):>4}" for day in days)
         label = f"  {words[question]}, {_BY_DAY[name]}"
         lines.append(f"{label:<23}{cells}".rstrip())
-    return lines + (_last_days(document, names) if left_out < 5 else [])
+    found = [*(_last_days(document, names) if left_out < 7 else []),
+             *(["-: none found"] if any(row["n"] is None for row in rows) else [])]  # fmt: skip
+    return lines + (paragraph("; ".join(found) + ".", "    ") if found else [])
 
 
 def _day(day: float, asked: float) -> str:
@@ -217,12 +248,12 @@ def _last_days(document: Mapping[str, Any], names: set[str]) -> list[str]:
     parts = []
     for question in dict.fromkeys(row["question"] for row in rows):
         own = [row for row in rows if row["question"] == question]
-        verb = "is left until day" if question == "residual" else "is gone from day"
+        verb = "shows until day" if question == "residual" else "shows to be gone from day"
         days = ", ".join(f"{row['day']} ({_NAMES[row['truth']]})" for row in own)
         parts.append(f"{verb} {days}")
     if not parts:
         return []
-    return paragraph(f"{n} per group show that an effect {'; that it '.join(parts)}.", "    ")
+    return [f"{n} per group: an effect {'; '.join(parts)}"]
 
 
 def _short(row: Mapping[str, Any] | None) -> str:
@@ -234,30 +265,63 @@ def _short(row: Mapping[str, Any] | None) -> str:
 
 
 def _checks(document: Mapping[str, Any]) -> list[str]:
-    """How often the planned tests are wrong, and the interval right, at the recommended n."""
-    rows = [row for row in document["performance"]
-            if row["measure"] == "type_i"
-            or (row["measure"] == "coverage" and row["truth"] == _planned(document))]  # fmt: skip
-    if not rows:
-        return []
-    sizes = sorted({row["n"] for row in rows})
-    n = sizes[-1]
-    if document["recommended"] in sizes and document["scenario"]["animals"] is None:
-        n = document["recommended"]
-    own = [row for row in rows if row["n"] == n]
+    """How often tests are wrong and the interval right, at the n planned; failures and misses."""
+    n, planned = document["checked_n"], _planned(document)
+    rows = [row for row in document["performance"] if row["n"] == n and (
+            row["measure"] == "type_i" or row["truth"] == planned)]  # fmt: skip
     level = document["scenario"]["alpha"] / document["scenario"]["treated"]
-    wrong = [f"{SHORT[row['question']]} {100 * best(row):.1f}%" for row in own
-             if row["measure"] == "type_i"]  # fmt: skip
+    wrong = [row for row in rows if row["measure"] == "type_i"]
     parts = []
     if wrong:
-        parts.append(f"wrong where there is nothing to find {', '.join(wrong)} "
-                     f"({100 * level:.3g}% allowed)")  # fmt: skip
-    parts += [
-        f"the half-life's {100 * (1 - level):.3g}% interval holds the true one in "
-        f"{100 * best(row):.1f}%"
-        for row in own if row["measure"] == "coverage"
-    ]  # fmt: skip
-    return ["", *paragraph(f"With {n} per group: {'; '.join(parts)}.", "  ")]
+        allowed = document["type_i_allowed"]
+        one = len({allowed[row["question"]] for row in wrong}) == 1
+        limits = {name: f"{100 * share:.3g}% allowed" for name, share in allowed.items()}
+        rates = ", ".join(
+            f"{SHORT[row['question']]} {100 * best(row):.1f}%"
+            + ("" if one else f" ({limits[row['question']]})")
+            for row in wrong
+        )
+        both = limits[wrong[0]["question"]] if one else ""
+        more = "; ".join(text for text in (both, _worst(document, n)) if text)
+        brackets = f" ({more})" if more else ""
+        parts.append(f"wrong if there is nothing to find {rates}{brackets}")
+    for row in rows:
+        if row["measure"] == "coverage":
+            parts.append(f"the half-life's {100 * (1 - level):.3g}% interval holds the true one in "
+                         f"{100 * best(row):.1f}%")  # fmt: skip
+        if row["measure"] == "unbounded":
+            parts.append(f"{100 * best(row):.1f}% of them are open at an end, which is a miss")
+    parts += _failures(rows)
+    return ["", *paragraph(f"With {n} per group{_which(document)}: {'; '.join(parts)}.", "  ")]
+
+
+def _which(document: Mapping[str, Any]) -> str:
+    """What a size is that nobody asked for."""
+    n = document["checked_n"]
+    asked = document["scenario"]["animals"] is not None or document["scenario"]["n"] is not None
+    wanted = {row[name] for row in document["required"] for name in ("n", "n_power")
+              if row["truth"] == _planned(document) and row["shrink"] == 0.0
+              and row["target"] == document["scenario"]["target"][0]}  # fmt: skip
+    return "" if n in wanted or asked else ", the largest size shown"
+
+
+def _worst(document: Mapping[str, Any], n: int) -> str:
+    """The highest error rate at other sizes, where it is another."""
+    rows = [row for row in document["performance"] if row["measure"] == "type_i"]
+    row = max(rows, key=best)
+    if f"{100 * best(row):.1f}" == f"{max(100 * best(own) for own in rows if own['n'] == n):.1f}":
+        return ""
+    return f"at worst {100 * best(row):.1f}%, {SHORT[row['question']]} with {row['n']}"
+
+
+def _failures(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Fits that failed, of questions that are simulated."""
+    fits = [row for row in rows if row["measure"] in ("success", "coverage", "type_i")
+            and row["exact"] is None]  # fmt: skip
+    if not fits:
+        return []
+    failed = max(row["n_failed"] for row in fits)
+    return [f"{failed or 'none'} of {fits[0]['n_sim']:,} fits failed"]
 
 
 def _sensitivity(document: Mapping[str, Any], every: bool) -> list[str]:
@@ -269,16 +333,14 @@ def _sensitivity(document: Mapping[str, Any], every: bool) -> list[str]:
         rows = [row for row in rows if row["what"] in ("rho", "dropout", "reading", "half_life")]
     about = f"{SHORT[question]} ({rows[0]['shape']})" if question == "shape" else SHORT[question]
     text = (
-        f"Per group ({about}, {_NAMES[name]}, {percent(rows[0]['target'])}) if other things were "
-        "assumed, * as planned: "
+        f"Per group ({about}, {_NAMES[name]}, {percent(rows[0]['target'])}) if assumed otherwise, "
+        "* planned: "
     )
     parts = []
     for what in dict.fromkeys(row["what"] for row in rows):
         own = [row for row in rows if row["what"] == what]
-        values = ", ".join(
-            f"{_value(row['value'])}: {_needed(row)}{_more(row)}" for row in own
-        )
-        parts.append(f"{_CHANGES[what]} {values}")
+        values = ", ".join(f"{_value(row['value'])}: {_needed(row)}{_more(row)}" for row in own)
+        parts.append(f"{CHANGES[what]} {values}")
     return paragraph(text + "; ".join(parts) + ".", "  ")
 
 
@@ -323,68 +385,6 @@ def _across(document: Mapping[str, Any]) -> list[str]:
         )
     parts = [f"{row['k']} studies ({row['animals']} animals) {percent(row['value'])}"
              for row in rows]  # fmt: skip
-    text = f"{inside}Across studies, by meta-regression of effect on delay ({_NAMES[planned]}): "
-    return paragraph(text + ", ".join(parts) + ".", "  ")
-
-
-def truth_page(result: Result) -> str:
-    """The page of --show-truth."""
-    document = result.document()
-    truth = document["truth"]
-    scale = document["scenario"]["sd"] or 1.0
-    unit = "SDs" if document["scenario"]["sd"] is None else document["scenario"]["unit"] or "units"
-    lines = [*paragraph(str(result.extra["headline"])), ""]
-    lines += [*paragraph(result.answer, "ANSWER  "), ""]
-    if truth["readings"]:
-        lines.append("  reading          delays (days)          half-life  95%            "
-                     "I2 predicted")  # fmt: skip
-        for row in truth["readings"]:
-            mark = ">" if row["reading"] == truth["reading"] else " "
-            delays = row["delays"]
-            text = (
-                f"{delays[0]:g}" if len(set(delays)) == 1 else ", ".join(f"{d:g}" for d in delays)
-            )
-            high = "no decay" if row["half_life_ub"] is None else f"{row['half_life_ub']:.1f}"
-            span = f"{row['half_life_lb']:.1f} to {high}"
-            predicted = ""
-            if row["I2_predicted"] is not None:
-                predicted = f"{row['I2_predicted']:.0f}%"
-            lines.append(f"{mark} {row['reading']:<16} {text:<22} {row['half_life']:>9.1f}  "
-                         f"{span:<15}{predicted:>5}")  # fmt: skip
-        if truth["I2_published"] is not None:
-            lines.append(f"  {'published I2':<67}{truth['I2_published']:>4g}%")
-        lines += ["", f"  {'share of draws':<17}{'half-life 0':>13}{'no decay':>12}"]
-        for row in truth["readings"]:
-            lines.append(f"  {row['reading']:<17}{100 * row['share_gone']:>12.1f}%"
-                         f"{100 * row['share_no_decay']:>11.1f}%")  # fmt: skip
-    lines += ["", *_curve(document["curve"], scale, unit, document["shapes"]["remains"])]
-    for row in document["truth"]["human"]:
-        name = row["name"].replace("_half_life", "").replace("_", " of ").replace("h", " hours")
-        lines += paragraph(
-            f"In humans, after an {name}: half-life {row['value']:g} {row['unit']} "
-            f"({row['where']}); shown beside, not pooled.", "  ")  # fmt: skip
-    return "\n".join([*lines, *warning_lines(document), *repeat(document)])
-
-
-def _curve(
-    rows: Sequence[Mapping[str, float]], scale: float, unit: str, remains: float
-) -> list[str]:
-    """The curve of the average laboratory as bars, with what the article leaves open."""
-    top = max(row["average"] for row in rows)
-    last = rows[-1]["day"]
-    shown = [row for row in rows if row["day"] % 7 == 0.0 and row["day"] <= min(last, 70.0)]
-    lines = [f"  day  effect ({unit})  95% of labs       open            linear  plateau"]
-    for row in shown:
-        bar = "#" * max(0, math.floor(7 * row["average"] / top + 0.5))
-        labs = f"{scale * row['lab_lb']:.1f} to {scale * row['lab_ub']:.1f}"
-        left = f"{scale * row['open_lb']:.1f} to {scale * row['open_ub']:.1f}"
-        lines.append(
-            f"  {row['day']:>3g}  {scale * row['average']:>12.2f}  {labs:<16}  {left:<14}  "
-            f"{scale * row['linear']:>6.2f}  {scale * row['plateau']:>7.2f}  {bar}"[:79].rstrip()
-        )
-    lines += paragraph(
-        "95% of labs: at the matched truth; open: the average, not knowing it; linear: 0 at twice "
-        f"the half-life; plateau: {percent(remains)} stay; half is left at the half-life in all.",
-        "  ",
-    )
-    return lines
+    wrong = ", ".join(f"{100 * row['type_i']:.1f}%" for row in rows)
+    text = f"{inside}Across studies, meta-regression on delay ({_NAMES[planned]}): "
+    return paragraph(f"{text}{', '.join(parts)}; wrong if nothing decays {wrong}.", "  ")

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from planner.decay_levels import nominal
 from planner.decay_required import wanted_rows
 from planner.reports.decay_words import a_percent, days_words, does
 from planner.reports.measures import NEW_LAB, percent
 from planner.results import best
+
+ROUGH = 0.3  # width of an interval, as a share of n
 
 
 def decay_answer(facts: Mapping[str, Any]) -> str:
@@ -27,10 +30,11 @@ def decay_answer(facts: Mapping[str, Any]) -> str:
             alone = chosen["animals"] == design.animals(chosen["n"], ["residual"])
             each = f" on day {design.times[-1]:g}" if alone else " and day"
         bought = "" if chosen["ordered"] == chosen["animals"] else f"; buy {chosen['ordered']}"
+        about = "about " if rough(chosen) else ""
         sentences.append(
-            f"Plan {groups}{each} ({chosen['animals']} in all{bought}). {lab[0].upper()}{lab[1:]} "
-            f"then has {a_percent(goal)} chance to {does(chosen, design)}{error_words(chosen)}."
-            f"{_raised(chosen)}"
+            f"Plan {about}{groups}{each} ({chosen['animals']} in all{bought}). "
+            f"{lab[0].upper()}{lab[1:]} then has {a_percent(goal)} chance to "
+            f"{does(chosen, design)}{error_words(chosen)}.{_raised(chosen)}"
         )
     for row in wanted:
         if row is chosen:
@@ -38,6 +42,21 @@ def decay_answer(facts: Mapping[str, Any]) -> str:
         sentences.append(_other(row, facts, chosen))
     sentences += _through(facts, wanted)
     return " ".join(sentences)
+
+
+def rough(row: Mapping[str, Any]) -> bool:
+    """Whether a size has so large a simulation error that it must not look like one number."""
+    if row["n"] is None or row["ci_lb"] is None:
+        return False
+    return row["ci_ub"] is None or row["ci_ub"] - row["ci_lb"] > ROUGH * row["n"]
+
+
+def size_in_words(row: Mapping[str, Any]) -> str:
+    """A required size: "30 per group", or first its interval where that is wide."""
+    if not rough(row):
+        return f"{row['n']} per group"
+    high = "or more" if row["ci_ub"] is None else f"to {row['ci_ub']}"
+    return f"{row['ci_lb']} {high} per group (about {row['n']}; --reps narrows it)"
 
 
 def error_words(row: Mapping[str, Any]) -> str:
@@ -61,7 +80,8 @@ def _other(row: Mapping[str, Any], facts: Mapping[str, Any], chosen: Any) -> str
     if row["n"] is None and row["n_power"] is not None:
         return (
             f"To {what}: {row['n_power']} per group - but this test then says so wrongly in "
-            f"{100 * row['type_i']:.1f}% of experiments ({100 * design.arms.level:.3g}% allowed): "
+            f"{100 * row['type_i']:.1f}% of experiments "
+            f"({100 * nominal(design, row['question']):.3g}% allowed): "
             f"not a valid plan.{_days_left(row, facts)}"
         )
     if row["n"] is None:
@@ -75,11 +95,11 @@ def _other(row: Mapping[str, Any], facts: Mapping[str, Any], chosen: Any) -> str
         return text + _days_left(row, facts)
     if row["n"] > facts["largest"]:
         return (
-            f"To {what} would take {row['n']} per group ({row['animals']} animals), which is not "
+            f"To {what} would take {size_in_words(row)}, {row['animals']} animals, which is not "
             f"sensible.{_days_left(row, facts)}"
         )
     only = "as few as " if chosen is not None and row["n"] < 0.6 * chosen["n"] else ""
-    return f"To {what} takes {only}{row['n']} per group{error_words(row)}.{_raised(row)}"
+    return f"To {what} takes {only}{size_in_words(row)}.{_raised(row)}"
 
 
 def _raised(row: Mapping[str, Any]) -> str:
@@ -102,7 +122,7 @@ def _through(facts: Mapping[str, Any], wanted: Sequence[Mapping[str, Any]]) -> l
             continue
         takes = "more than can be searched"
         if row["n"] is not None:
-            takes = f"{row['n']} per group{error_words(row)}"
+            takes = size_in_words(row)
         optimistic = ""
         if own["n"] is not None and (row["n"] is None or row["n"] > own["n"]):
             optimistic = f"{own['n']} is optimistic: "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -30,6 +30,40 @@ def _why_kept(truth: Any, own: Any) -> str:
     if truth.taken.reading == "given":
         return "as set by hand"
     return "as selection is not worked out for studies with different delays"
+
+
+def largest_words(movers: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Which other assumptions would move n most, each kind once."""
+    kinds: dict[str, Mapping[str, Any]] = {}
+    for row in movers:
+        kinds.setdefault(row["value"] if row["what"] == "truth" else row["what"], row)
+    first, *others = [_moved(row) for row in list(kinds.values())[:3]] or [""]
+    if not first:
+        return []
+    row = movers[0]
+    text = f"The n of {row['planned']} ({row['question']}) moves most with {first}"
+    return [("largest", f"{', then '.join([text, ', '.join(others)]) if others else text}.")]
+
+
+def _moved(row: Mapping[str, Any]) -> str:
+    value = row["value"]
+    size = "no size found" if row["n"] is None else row["n"]
+    if row["what"] == "truth":
+        return f"{_TRUTHS[value]} ({size})"
+    if row["what"] == "shrink":
+        return f"effects {value:.0%} smaller ({size})"
+    text = value if isinstance(value, str) else f"{value:.3g}"
+    return f"{CHANGES[row['what']]} {text} ({size})"
+
+
+_TRUTHS = {
+    "pooled": "an average laboratory", "new-lab": "a new laboratory",
+    "assurance": "an average that is not known", "discounted": "the literature discounted",
+    "se-read-as-sd": "SEs read as SDs", "given": "the truth as given",
+}  # fmt: skip
+CHANGES = {"rho": "rho", "covariance": "covariance", "dropout": "drop-out",
+           "response_cv": "response cv", "layout": "animals", "reading": "reading",
+           "half_life": "half-life in days"}  # fmt: skip
 
 
 def se_as_sd_words(facts: Mapping[str, Any], question: str) -> list[tuple[str, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from planner.decay_designs import parse_days
+from planner.reports.decay_measures import human_words
 from planner.reports.style import COLOURS, DASHES, new_figure
 from planner.results import best
 from planner.two_arm import LARGEST_RECOMMENDED
@@ -20,7 +21,7 @@ _NAMES = {
     "discounted": "literature discounted",
 }  # fmt: skip
 _SAYS = {"decay": "decay shown by day", "residual": "effect left on day", "gone": "gone on day",
-         "half-life": "half-life", "shape": "shape"}  # fmt: skip
+         "half-life": "half-life by day", "shape": "shape"}  # fmt: skip
 
 
 def curve_figure(result: Result) -> Figure:
@@ -90,20 +91,19 @@ def day_figure(result: Result) -> Figure:
     for question, truth in names:
         own = [row for row in rows if (row["question"], row["truth"]) == (question, truth)]
         i, j = questions.index(question), truths.index(truth)
-        axes.plot([row["day"] for row in own], [row["n"] for row in own], color=COLOURS[i],
-                  linestyle=DASHES[j], marker="os^v"[i], markersize=4,
-                  label=f"{_SAYS[question]}, {_NAMES[truth]}")  # fmt: skip
+        look = {"color": COLOURS[i], "linestyle": DASHES[j], "marker": "os^v"[i], "markersize": 4}
+        label = f"{_SAYS[question]}, {_NAMES[truth]}"
+        low = [row["n"] - (row["ci_lb"] or row["n"]) for row in own]
+        high = [(row["ci_ub"] or row["n"]) - row["n"] for row in own]
+        x, n = [row["day"] for row in own], [row["n"] for row in own]
+        if any(low) or any(high):
+            axes.errorbar(x, n, yerr=[low, high], linewidth=1.5, elinewidth=1, capsize=2,
+                          label=f"{label} (bars: simulation error)", **look)  # fmt: skip
+        else:
+            axes.plot(x, n, label=label, **look)
     asked = parse_days(str(result.scenario["times"]))[-1]
-    for row in rows:
-        if row["truth"] == planned and row["day"] == asked:
-            axes.plot(asked, row["n"], "o", markersize=11, markerfacecolor="none", color="black")
-            axes.annotate(f"{row['n']}", (asked, row["n"]), xytext=(8, -3), fontsize=9,
-                          textcoords="offset points", zorder=5,
-                          bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5,
-                                "alpha": 0.8})  # fmt: skip
-    axes.axvline(asked, color="black", linewidth=0.8)
-    axes.annotate(f"day {asked:g}: n as planned", (asked, 1.0), xycoords=("data", "axes fraction"),
-                  xytext=(0, 3), textcoords="offset points", fontsize=8, ha="center")  # fmt: skip
+    marked = [row for row in rows if row["truth"] == planned and row["day"] == asked]
+    _mark_plan(axes, result, marked, asked)
     axes.set_yscale("log")
     axes.set_ylim(1.8, 1000)
     axes.set_yticks([2, 5, 10, 20, 50, 100, 200, 500, 1000])
@@ -112,13 +112,34 @@ def day_figure(result: Result) -> Figure:
     axes.axhline(LARGEST_RECOMMENDED, color="#666666", linewidth=0.8, linestyle=(0, (2, 3)))
     _beside(axes, LARGEST_RECOMMENDED, f"{LARGEST_RECOMMENDED}: beyond,\nnot sensible")
     goal = result.scenario["target"][0]
-    axes.set(xlabel="day after the end of treatment",
+    kept = "" if result.scenario["dropout"] == 0.0 else ", if no animal is lost"
+    axes.set(xlabel=f"last day measured, after the end of treatment{kept}",
              ylabel=f"animals per group for a {goal:.0%} chance")  # fmt: skip
     if names:
         # Below the axes: curves go everywhere above.
         figure.legend(*axes.get_legend_handles_labels(), fontsize=8, loc="outside lower center",
                       ncols=2)  # fmt: skip
     return figure
+
+
+def _mark_plan(axes: Any, result: Result, rows: list[Any], asked: float) -> None:
+    """The n of each question on the last day, and around the plan's a circle."""
+    plan = result.recommended
+    look = {"facecolor": "white", "edgecolor": "none", "pad": 0.5, "alpha": 0.8}
+    texts = {row["n"]: str(row["n"]) for row in rows}
+    if plan is not None:
+        axes.plot(asked, plan, "o", markersize=11, markerfacecolor="none", color="black")
+        texts[plan] = f"plan: {plan}"
+    last = 0.0
+    for n, text in sorted(texts.items()):
+        near = n < 1.25 * last  # on the log scale of n: beside the line's other side
+        place = (-8 if near else 8, 8 if n == plan else -11)
+        axes.annotate(text, (asked, n), xytext=place, fontsize=9, textcoords="offset points",
+                      zorder=5, ha="right" if near else "left", bbox=look)  # fmt: skip
+        last = 0.0 if near else n
+    axes.axvline(asked, color="black", linewidth=0.8)
+    axes.annotate(f"day {asked:g}: as planned", (asked, 1.0), xycoords=("data", "axes fraction"),
+                  xytext=(0, 3), textcoords="offset points", fontsize=8, ha="center")  # fmt: skip
 
 
 def sizes_figure(result: Result) -> Figure:
@@ -185,9 +206,27 @@ def half_life_figure(result: Result) -> Figure:
                   markersize=9, markeredgecolor="black", linestyle="none",
                   label=f"matched truth, {row['reading']}: {row['half_life']:.1f} d")  # fmt: skip
     axes.set_yscale("log")
-    axes.set_ylim(1.0, 100.0)
-    axes.set_yticks([1, 2, 5, 10, 20, 50, 100], ["1", "2", "5", "10", "20", "50", "100"])
+    ticks = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100]
+    lowest = min([1.0, *(0.7 * days for days in _draw_human(axes, result.truth["human"]))])
+    ticks = [tick for tick in ticks if tick >= lowest]
+    axes.set_ylim(lowest, 100.0)
+    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
     axes.set(xlabel="effect at the end of treatment (SDs)", ylabel="half-life (days)")
-    axes.legend(fontsize=8, loc="upper right", frameon=True, framealpha=0.9)
+    # Far below the draws there is room, if something else lies there.
+    place = {"loc": "lower right", "bbox_to_anchor": (1.0, 0.08)} if lowest < 0.5 else {
+        "loc": "upper right"}  # fmt: skip
+    axes.legend(fontsize=8, frameon=True, framealpha=0.9, **place)
     return figure
+
+
+def _draw_human(axes: Any, rows: Any) -> list[float]:
+    """Half-lives in humans as lines, in days: quoted by the article, never pooled."""
+    found = []
+    for i, row in enumerate(rows):
+        days = row["value"] / {"h": 24.0, "d": 1.0}[row["unit"]]
+        label = f"humans, {human_words(row['name'])}: {row['value']:g} {row['unit']}"
+        axes.axhline(days, color="#444444", linewidth=1.2, linestyle=DASHES[1 + i % 5],
+                     label=label)  # fmt: skip
+        found.append(days)
+    return found

@@ -22,6 +22,7 @@ DECAY_WORDS = {
     "bias": "mean log2 of estimated over true half-life, where both exist",
     "delta0": "effect at the end of treatment, in SDs",
     "half-life T": "days until half of the effect is left",
+    "matched": "of a half-life: gives the published effect in the median simulated review",
     "average lab": "delta0 is the mean of the matched truth",
     "new lab": "delta0 varies around that mean with SD tau; T is shared",
     "not knowing": "assurance: new lab, over all truths that the articles leave open",
@@ -40,3 +41,8 @@ DECAY_DEFAULTS = {
     "error": 0.0, "layout": "repeated", "test": "contrast", "contrast": "first-last",
     "dropout": 0.0, "dropout_by": "random", "response_cv": 0.0, "factor": 2.0, "sessions": 5,
 }  # fmt: skip
+
+
+def human_words(name: str) -> str:
+    """The name of a half-life in humans in words: "infusion of 2 hours"."""
+    return name.replace("_half_life", "").replace("_", " of ").replace("h", " hours")

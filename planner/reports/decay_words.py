@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from planner.decay_levels import NOTICED
+from planner.decay_levels import NOTICED, nominal
 from planner.decay_required import deciding_row
-from planner.reports.decay_doubts import alone_words, discounted_words, se_as_sd_words
+from planner.reports.decay_doubts import (
+    alone_words,
+    discounted_words,
+    largest_words,
+    se_as_sd_words,
+)
 from planner.reports.measures import percent
 from planner.results import best
 
@@ -71,14 +77,46 @@ def decay_headline(facts: Mapping[str, Any]) -> str:
         layout = f"separate animals on {days_words(design.times)}"
     else:
         layout = (
-            f"the same animals on {days_words(design.times)}, correlation {design.rho:g} over a "
-            f"week ({design.covariance})"
+            f"the same animals on {days_words(design.times)}, their correlation over a week "
+            f"assumed to be {design.rho:g} ({design.covariance})"
         )
     unit = _in_unit(facts)
     return (
-        f"Decay after treatment, treated against control: {layout}. "
-        f"{source_words(facts['truth'])}{unit}{_turned(facts)}"
+        f"Decay after treatment: {layout}. "
+        f"{source_words(facts['truth'])}{unit}{_turned(facts)}{_method(facts)}"
+        f"{_planned_for(facts)}"
     )
+
+
+def _method(facts: Mapping[str, Any]) -> str:
+    """The analysis where animals are lost: what its p values rest on."""
+    design, asked = facts["design"], facts["asked"]
+    if design.dropout == 0.0:
+        return ""
+    named = {design.analysis_of(question) for question in asked.questions}
+    text = f" Of the controls {percent(design.dropout)} are lost, {_LOST[design.dropout_by]}: REML"
+    if named == {"reml"}:
+        return f"{text}, Satterthwaite's df."
+    return f"{text}; df of a contrast: animals on the last day - 2, an approximation."
+
+
+_LOST = {"random": "at random", "response": "those with little relief first"}
+
+
+def _planned_for(facts: Mapping[str, Any]) -> str:
+    """Which truth a plan is for, and that a search takes another one."""
+    name = facts["scenario"]["plan_for"]
+    if name is None:
+        return ""
+    other = "" if name == "assurance" else "; --optimize plans for assurance"
+    return f" For {_FOR[name]} ({name}){other}."
+
+
+_FOR = {
+    "new-lab": "a new laboratory at the matched truth", "pooled": "an average laboratory",
+    "assurance": "a new laboratory that does not know the average",
+    "discounted": "a new laboratory, the literature discounted",
+}  # fmt: skip
 
 
 def _turned(facts: Mapping[str, Any]) -> str:
@@ -106,21 +144,18 @@ def decay_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
     """What to know before using the answer; each ends in a command or a number."""
     truth, design, asked = facts["truth"], facts["design"], facts["asked"]
     found: list[tuple[str, str]] = []
+    found += largest_words(facts["movers"])
     if truth.readings:
-        found.append(("reading", _reading_words(truth)))
+        found.append(("reading", _reading_words(truth, facts["sensitivity"])))
     if truth.after is not None:
         found.append(("confounded", confounded(truth)))
-    found += no_half_life(truth.taken)
+    if asked.plan_for == "assurance":  # no other n rests on the draws; --show-truth has them
+        found += no_half_life(truth.taken)
     found += _error_rates(facts)
     found += shape_words(facts.get("shapes"))
     if design.arms.sesoi is None and "gone" in asked.questions:
         found.append(("margin", f"Gone means within {design.margin('gone'):g} SD here, an "
                       "assumption: set the margin that matters by --sesoi."))  # fmt: skip
-    if any(row["what"] == "rho" for row in facts["sensitivity"]):
-        found.append((
-            "rho",
-            f"The correlation of {design.rho:g} over a week is assumed, not from the article.",
-        ))  # fmt: skip
     found += discounted_words(facts)
     found += se_as_sd_words(facts, _deciding(facts))
     return [{"code": code, "text": text} for code, text in found]
@@ -143,7 +178,7 @@ def _deciding(facts: Mapping[str, Any]) -> str:
     return str(deciding_row(facts["required"], facts["asked"])["question"])
 
 
-def _reading_words(truth: Any) -> str:
+def _reading_words(truth: Any, sensitivity: Sequence[Mapping[str, Any]]) -> str:
     parts = [f"{read.half_life:.1f} ({read.reading})" for read in truth.readings]
     if len(parts) == 1:
         return (
@@ -151,9 +186,19 @@ def _reading_words(truth: Any) -> str:
             "another is set by --reading DAYS, or --half-life"
         )
     return (
-        f"The delays behind the half-life can be read in {len(parts)} ways: {', '.join(parts)} "
-        "days. It is the largest uncertainty of this plan: planner decay --show-truth"
+        f"Delays can be read in {len(parts)} ways, half-life {', '.join(parts)} days"
+        f"{_range_of(sensitivity)}: planner decay --show-truth"
     )
+
+
+def _range_of(sensitivity: Sequence[Mapping[str, Any]]) -> str:
+    """How far the readings of the delays move n."""
+    rows = [row for row in sensitivity if row["what"] == "reading"]
+    sizes = sorted(row["n"] for row in rows if row["n"] is not None)
+    if not sizes or len(sizes) < len(rows):
+        return ""
+    span = f"{sizes[0]}" if sizes[0] == sizes[-1] else f"{sizes[0]} to {sizes[-1]}"
+    return f", n then {span}"
 
 
 def confounded(truth: Any) -> str:
@@ -189,27 +234,37 @@ def no_half_life(read: Any) -> list[tuple[str, str]]:
 
 def _error_rates(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Where an error rate or a coverage is not what it should be, at its worst size."""
-    level, planned = facts["design"].arms.level, facts["asked"].plan_for
+    design, planned = facts["design"], facts["asked"].plan_for
+    level = design.arms.level
     chosen = None if facts["chosen"] is None else facts["chosen"]["n"]
-    # Code, how far a rate is off, from where on that is noticed, words.
-    checks: list[tuple[str, Callable[[Mapping[str, Any]], float], float, str]] = [
-        ("type-i", lambda row: best(row) - level, NOTICED * level,
-         f"the test of {{question}} is wrong in {{rate}} of experiments, not {100 * level:.3g}%"),
-        ("coverage", lambda row: 1.0 - level - best(row), 0.02,
-         f"the half-life's interval covers {{rate}}, not {100 * (1 - level):.3g}%"),
-    ]  # fmt: skip
+
+    def excess(code: str, row: Mapping[str, Any]) -> float:
+        if code == "coverage":
+            return float(1.0 - level - best(row))
+        return best(row) - nominal(design, row["question"])
+
+    def text(code: str, row: Mapping[str, Any]) -> str:
+        rate = f"{100 * best(row):.1f}%"
+        if code == "coverage":
+            return f"the half-life's interval covers {rate}, not {100 * (1 - level):.3g}%"
+        allowed = 100 * nominal(design, row["question"])
+        return (
+            f"the test of {row['question']} is wrong in {rate} of experiments, not {allowed:.3g}%"
+        )
+
     found = []
     for question in facts["asked"].questions:
-        for code, excess, noticed, words in checks:
+        for code in ("type-i", "coverage"):
+            noticed = 0.02 if code == "coverage" else NOTICED * nominal(design, question)
             rows = [row for row in facts["rows"]
                     if row["question"] == question and row["measure"] == code.replace("-", "_")
                     and (code == "type-i" or row["truth"] == planned)]  # fmt: skip
-            off = [row for row in rows if excess(row) > max(noticed, 4.0 * _error(row))]
+            off = [row for row in rows if excess(code, row) > max(noticed, 4.0 * _error(row))]
             if off:
-                worst = max(off, key=excess)
-                rate = words.format(question=question, rate=f"{100 * best(worst):.1f}%")
+                worst = max(off, key=partial(excess, code))
+                at_plan = _at_plan(rows, worst, chosen)
                 found.append((
-                    code, f"With {worst['n']} per group {rate}.{_at_plan(rows, worst, chosen)}"
+                    code, f"With {worst['n']} per group {text(code, worst)}.{at_plan}"
                 ))  # fmt: skip
     return found
 

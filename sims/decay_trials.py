@@ -180,7 +180,9 @@ def make_criticals(
     if analysis == "monotone":
         values = np.full((int(np.sum(sizes, axis=1).max()) - 1, 6), np.nan)
         for nu in range(len(values)):
+            values[nu, :3] = list(tails(float(nu))) if nu > 0 else np.nan
             values[nu, 3:] = profile(float(nu))
+        return Criticals(values, np.zeros((5, 1, 1)))
     functions = [
         *(lambda x, k=k: np.asarray(list(tails(1.0 / x))[k]) for k in range(3)),
         lambda x: f_quantile(level, 1.0, 1.0 / x),

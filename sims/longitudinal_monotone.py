@@ -10,6 +10,20 @@ contrast with Student's t on n1 + n2 - 2 degrees of freedom. A covariance that b
 not needed for complete data of equal groups, whatever the responses of treated animals: their
 pooled covariance is right for the difference of means. What is lost is filled in from the days
 before by the regression of both groups together.
+
+Tests take the variance with the error of the regressions' slopes (Cochran 1977, Sampling
+Techniques, section 12.7; what Kenward & Roger 1997, doi:10.2307/2533558, add to that of `gls`,
+which takes the covariance to be known), and the degrees of freedom of the animals seen on the last
+day. Simulated type I error at 5%, days 0, 7, 14, 24 under cs, a correlation of 0.5, losses of 10,
+20, 30% (20,000 trials, of decay and of the last day, lost at random or by the last response):
+
+    n per group, losses            6: 10   20   30    8: 10   20   30   12: 10   20   30
+    variance of gls, Satterthwaite  5.3   5.9  6.5     5.4  5.7  6.4     5.3   5.7  6.1
+    with slopes, Satterthwaite      5.2   5.5  5.9     5.2  5.3  5.7     5.2   5.5  5.6
+    with slopes, last day's df      4.9   4.9  5.0     5.0  5.1  5.2     5.1   5.3  5.3
+
+the worst of the four; in the last row none is below 4.3. Residual variances that divide by n - 2
+less the days before as well are right on average, but leave 2.2 to 4.2%.
 """
 
 from typing import NamedTuple
@@ -21,7 +35,7 @@ from sims.longitudinal_reml import invert
 
 
 class MonotoneWork(NamedTuple):
-    """Scratch of a fit on m days, all (m, m) but `inverses` (m, m, m) and `w` (3, m).
+    """Scratch of a fit on m days, all (m, m) but `inverses` (m, m, m) and `away` (m,).
 
     squares: within groups; slopes: [i, j] of day j on the earlier day i; residual: covariances of
     a block given the days before; inverses: [a] of `squares` of the days before a block that
@@ -34,17 +48,16 @@ class MonotoneWork(NamedTuple):
     slopes: np.ndarray
     residual: np.ndarray
     inverses: np.ndarray
-    w: np.ndarray
+    away: np.ndarray
 
 
 class MonotoneFit(NamedTuple):
-    """ok (1.0 or 0.0), c'(difference of means), its variance, Satterthwaite's degrees of freedom,
-    and the degrees of freedom of the last day's variance."""
+    """ok (1.0 or 0.0), c'(difference of means), its variance, and the degrees of freedom of the
+    animals seen on the last day."""
 
     ok: float
     estimate: float
     variance: float
-    df: float
     nu: float
 
 
@@ -52,7 +65,7 @@ def new_monotone_work(m: int) -> MonotoneWork:
     """Scratch for m days."""
     return MonotoneWork(
         np.zeros((m, m)), np.zeros((m, m)), np.zeros((m, m)), np.zeros((m, m)), np.zeros((m, m)),
-        np.zeros((m, m, m)), np.zeros((3, m)),
+        np.zeros((m, m, m)), np.zeros(m),
     )  # fmt: skip
 
 
@@ -99,9 +112,10 @@ def _regress(squares, start, end, df, inverse, slopes, residual):
 
 
 @kernel
-def _extend(moments, start, end, sizes, work, difference, covariance, away):
+def _extend(moments, start, end, known, work, difference, covariance):
     # The block's differences of means and their covariance, from those of the days before.
-    last, slopes = end - 1, work.slopes
+    last, slopes, away, inverse = end - 1, work.slopes, work.away, work.inverses[start]
+    n = moments.n
     for j in range(end):
         own = moments.sums[0, last, j] / moments.n[0, last]
         own -= moments.sums[1, last, j] / moments.n[1, last]
@@ -111,6 +125,12 @@ def _extend(moments, start, end, sizes, work, difference, covariance, away):
         for i in range(start):
             own += slopes[i, j] * away[i]
         difference[j] = own
+    sizes = 1.0 / n[0, start] + 1.0 / n[1, start]
+    if not known:
+        # Slopes have covariance r S^-1; they carry the block as far as its animals were away.
+        for i in range(start):
+            for k in range(start):
+                sizes += away[i] * inverse[i, k] * away[k]
     for j in range(start, end):
         for i in range(start):
             total = 0.0
@@ -128,16 +148,15 @@ def _extend(moments, start, end, sizes, work, difference, covariance, away):
 
 
 @kernel
-def fit_monotone(moments, c, difference, covariance, work):
+def fit_monotone(moments, c, difference, covariance, known, work):
     """REML fit; the difference of means (m,) and its covariance (m, m) are filled in.
 
-    Degrees of freedom of c'difference: 2 v^2 / Var(v), v its variance (Fai & Cornelius 1996,
-    doi:10.1080/00949659608811740). Not ok if a loss leaves too few animals for the regression on
-    the days before it.
+    known: whether variances take the slopes for known, as `gls` does, or have their error as well.
+    Not ok if a loss leaves too few animals for the regression on the days before it.
     """
     n = moments.n
     m = n.shape[1]
-    nothing = MonotoneFit(0.0, np.nan, np.nan, np.nan, np.nan)
+    nothing = MonotoneFit(0.0, np.nan, np.nan, np.nan)
     if n[0, m - 1] < 1.0 or n[1, m - 1] < 1.0:
         return nothing
     start = 0
@@ -152,8 +171,7 @@ def fit_monotone(moments, c, difference, covariance, work):
                       work.inverse_factor[:start, :start], before):  # fmt: skip
             return nothing
         _regress(work.squares, start, end, df, work.inverses[start], work.slopes, work.residual)
-        sizes = 1.0 / n[0, start] + 1.0 / n[1, start]
-        _extend(moments, start, end, sizes, work, difference, covariance, work.w[0])
+        _extend(moments, start, end, known, work, difference, covariance)
         start = end
     estimate, variance = 0.0, 0.0
     for a in range(m):
@@ -163,42 +181,4 @@ def fit_monotone(moments, c, difference, covariance, work):
     nu = n[0, m - 1] + n[1, m - 1] - 2.0
     if not variance > 0.0:
         return nothing
-    df = 2.0 * variance * variance / _spread(n, c, covariance, work)
-    return MonotoneFit(1.0, estimate, variance, min(max(df, 1.0), 1e6), nu)
-
-
-@kernel
-def _spread(n, c, covariance, work):
-    """Variance of the contrast's estimated variance, from the last block back to the first.
-
-    A block with residual variance r = w'R w of its weights w, n animals, 1/n1 + 1/n2 = k, has
-    Var(r) = 2 r^2 / (n - 2); slopes have covariance r S^-1, and move the variance by twice
-    v = C w of the days before, their weights w including what later blocks hand down.
-    """
-    w, moved = work.w[1], work.w[2]
-    end = c.shape[0]
-    for j in range(end):
-        w[j] = c[j]
-    spread = 0.0
-    while end > 0:
-        start = end - 1
-        while start > 0 and n[0, start - 1] == n[0, end - 1] and n[1, start - 1] == n[1, end - 1]:
-            start -= 1
-        r = 0.0
-        for j in range(start, end):
-            for k in range(start, end):
-                r += w[j] * work.residual[j, k] * w[k]
-        for i in range(start):
-            for j in range(start, end):
-                w[i] += work.slopes[i, j] * w[j]
-        sizes = 1.0 / n[0, start] + 1.0 / n[1, start]
-        spread += 2.0 * (sizes * r) ** 2 / (n[0, start] + n[1, start] - 2.0)
-        for i in range(start):
-            moved[i] = 0.0
-            for k in range(start):
-                moved[i] += covariance[i, k] * w[k]
-        for i in range(start):
-            for k in range(start):
-                spread += 4.0 * r * moved[i] * work.inverses[start, i, k] * moved[k]
-        end = start
-    return spread
+    return MonotoneFit(1.0, estimate, variance, nu)

@@ -140,13 +140,15 @@ def test_error_rates_and_coverage(n):
 
 
 def test_losses_keep_their_level():
-    # seed 1, n_sim 3000; by the last response: what is seen decides, so REML is valid
-    for by in ("random", "response"):
-        own = answers(reps=3000, dropout=0.3, dropout_by=by)
+    # seed 1, n_sim 4000, within 0.7% and 4 MCSEs; by the last response: what is seen decides, so
+    # REML is valid. With the variance of `gls` and Satterthwaite's df, 6 per group had 6.5%.
+    bound = 4 * math.sqrt(0.05 * 0.95 / 4000)
+    for by, share in (("random", 0.3), ("response", 0.3), ("random", 0.1)):
+        own = answers(reps=4000, dropout=share, dropout_by=by)
         for question in ("decay", "residual"):
-            rows = own.type_i(question, Truths.point("x", 3.0, 0.0, 9.0), [6, 12], 3000)
+            rows = own.type_i(question, Truths.point("x", 3.0, 0.0, 9.0), [6, 12], 4000)
             for row in rows:
-                assert row["value"] < 0.06 + 4 * math.sqrt(0.05 * 0.95 / 3000)
+                assert abs(row["value"] - 0.05) < 0.007 + bound
                 assert row["exact"] is None
 
 

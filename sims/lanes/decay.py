@@ -87,7 +87,7 @@ class Criticals(NamedTuple):
     values: (sizes, 6) of each size: upper and lower critical t; critical t of both equivalence
     tests; shrink and quantile of the half-life's profile; the misfit from which the lack of fit
     is significant; of the analysis "monotone" (1 + most df, 6), a row for each number of degrees
-    of freedom of the last day, of which the last three are used. tables: (5, TABLE_INTERVALS, ...)
+    of freedom of the last day. tables: (5, TABLE_INTERVALS, ...)
     of all but shrink over 1 / df, for degrees of freedom that are estimated.
     """
 
@@ -327,10 +327,11 @@ def tally_fitted_trials(seed, scenario, first, count, truths, trial, sizes, crit
             state = _add_animals(state, trial, curve, delta0, 0, n1, sizes[i, 0], z, y, moments)
             control = _add_animals(control, trial, curve, 0.0, 1, n2, sizes[i, 1], z, y, moments)
             n1, n2 = sizes[i, 0], sizes[i, 1]
-            ok, df, variance, nu = 0.0, 0.0, 0.0, 0.0
             if trial.analysis == _MONOTONE:
-                closed = fit_monotone(moments, trial.contrast, difference, covariance, monotone)
-                ok, df, variance, nu = closed.ok, closed.df, closed.variance, closed.nu
+                closed = fit_monotone(
+                    moments, trial.contrast, difference, covariance, False, monotone
+                )
+                ok, variance, nu = closed.ok, closed.variance, closed.nu
                 if trial.curved == 1 and nu < trial.times.shape[0]:
                     ok = 0.0  # no covariance of all days to weigh them by
             else:
@@ -338,15 +339,14 @@ def tally_fitted_trials(seed, scenario, first, count, truths, trial, sizes, crit
                     trial.kind, trial.error, trial.times, moments, trial.contrast, difference,
                     covariance, work,
                 )  # fmt: skip
-                ok, df, variance = fit.ok, fit.df, fit.variance
+                ok, variance, nu = fit.ok, fit.variance, fit.df
             if ok == 0.0:
                 out[i, 10] += 1.0
                 continue
-            critical = _critical_at(df, criticals.tables)
             if trial.analysis == _MONOTONE:
-                upper, lower, both, _, _, _ = critical
-                _, _, _, shrink, quantile, unfit = _critical(criticals.values[int(nu)])
-                critical = (upper, lower, both, shrink, quantile, unfit)
+                critical = _critical(criticals.values[int(nu)])
+            else:
+                critical = _critical_at(nu, criticals.tables)
             _answer(
                 trial, critical, variance, truths.half_life[j], difference, covariance, work,
                 scratch, out[i],

@@ -40,6 +40,7 @@ class Confirmed(NamedTuple):
     mcse: float | None
     rounds: int
     rows: list[dict[str, Any]]
+    answers: Answers | None = None  # that confirmed it
 
 
 def required_n(
@@ -92,7 +93,7 @@ def confirmed(
         worst = min((row for row in rows if row["measure"] == "success"),
                     key=lambda row: row["value"])  # fmt: skip
         if worst["exact"] is not None or worst["value"] >= goal:
-            return Confirmed(n, worst["value"], worst["mcse"], later - 1, rows)
+            return Confirmed(n, worst["value"], worst["mcse"], later - 1, rows, again)
         n = _more(again, question, truth, goal, n + 1)
     return Confirmed(None, None, None, 0, [])
 

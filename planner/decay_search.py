@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from planner.decay_answers import Answers
-from planner.decay_confirmed import Sized, confirmed, fresh, required_n, sized, weekly_to
+from planner.decay_confirmed import Confirmed, Sized, confirmed, fresh, required_n, sized, weekly_to
 from planner.decay_designs import QUESTIONS, DecayDesign, Truths, check_days
+from planner.decay_levels import error_rates, exceeds, nominal
 from planner.decay_pictures import truths_of
 from planner.decay_required import Asked, shapes_of
 from planner.errors import InputError, unknown
-from planner.results import Result, provenance
+from planner.results import Result, best, provenance
 from planner.two_arm import LARGEST_RECOMMENDED
 
 if TYPE_CHECKING:
@@ -228,12 +229,12 @@ def search_result(
     goal = asked.targets[0]
     truths = truths_of(truth.taken)
     robust = robust_truth(truths)
-    best = best_sets(design, question, robust, sets, goal, asked.seed, asked.jobs,
-                     progress=progress)  # fmt: skip
+    ranks = best_sets(design, question, robust, sets, goal, asked.seed, asked.jobs,
+                      progress=progress)  # fmt: skip
     frontier: list[dict[str, Any]] = []
     performance: list[dict[str, Any]] = []
     plain: dict[tuple[float, ...], Sized] = {}  # weekly schedules, by their days
-    for _, ranked in sorted(best.items()):
+    for _, ranked in sorted(ranks.items()):
         if not ranked:
             continue
         row, rows = _final(design, question, truths, robust, ranked[0], goal, asked)
@@ -300,16 +301,19 @@ def _beside_weekly(row: dict[str, Any], one: Sized) -> dict[str, Any]:
 
 
 def _final(
-    design: DecayDesign, question: str, truths: dict[str, Truths], robust: Truths, best: Sized,
+    design: DecayDesign, question: str, truths: dict[str, Truths], robust: Truths, ranked: Sized,
     goal: float, asked: Asked,
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:  # fmt: skip
     """A winning set: its n from fresh random numbers, with confidence, confirmed on others."""
-    answers = fresh(design, best.times, asked, 1)
-    one = sized(answers, question, robust, goal, best.n)
+    answers = fresh(design, ranked.times, asked, 1)
+    one = sized(answers, question, robust, goal, ranked.n)
     again = confirmed(design, question, robust, one, goal, asked)
     own, n = answers.design, again.n
+    level = _level(again, question, next(iter(truths.values())), asked)
+    if not level["level_kept"]:
+        n = None
     row: dict[str, Any] = {
-        "sessions": len(one.times), "times": list(one.times), "n": n, "needed": one.n,
+        "sessions": len(one.times), "times": list(one.times), "n": n, "needed": one.n, **level,
         "ci_lb": one.low, "ci_ub": one.high,
         "animals": None if n is None else own.animals(n, [question]),
         "ordered": None if n is None else own.ordered(n, [question]),
@@ -319,7 +323,8 @@ def _final(
         "ceiling": min(answers.ceiling(question, robust.shaped(s)) for s in shapes_of(question)),
         "weekly_n": None, "weekly_needed": None, "weekly_ci_lb": None, "weekly_ci_ub": None,
         "weekly_times": None, "weekly_sessions": None, "weekly_distinguishable": None,
-        "distinguishable": None, "confirmed": again.chance, "confirmed_mcse": again.mcse,
+        "distinguishable": None, "confirmed": again.chance if n is not None else None,
+        "confirmed_mcse": again.mcse if n is not None else None,
         "confirmed_rounds": again.rounds,
         "exact": next((one["exact"] for one in again.rows if one["measure"] == "success"), None),
     }  # fmt: skip
@@ -327,3 +332,21 @@ def _final(
         if name != robust.name:
             row[f"n_{name.replace('-', '_')}"] = required_n(answers, question, truth, goal)[0]
     return row, again.rows
+
+
+def _level(again: Confirmed, question: str, first: Truths, asked: Asked) -> dict[str, Any]:
+    """Whether the test keeps its level at a confirmed size; one that does not is no plan."""
+    found: dict[str, Any] = {
+        "n_power": again.n,
+        "type_i": None,
+        "type_i_mcse": None,
+        "level_kept": True,
+    }
+    if again.n is None or again.answers is None:
+        return found
+    rates = error_rates(again.answers, question, first, [again.n], asked.trial_reps)
+    for rate in rates.values():
+        kept = not exceeds(rate, nominal(again.answers.design, question))
+        mcse = rate["mcse"] if rate["exact"] is None else 0.0
+        found |= {"type_i": best(rate), "type_i_mcse": mcse, "level_kept": kept}
+    return found

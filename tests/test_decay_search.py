@@ -182,3 +182,31 @@ def test_more_animals_than_are_sensible_are_not_recommended():
     assert not any(one["recommended"] for one in result.required_rows)
     assert f"{row['n']} per group" in result.answer
     assert "not sensible" in result.answer
+
+
+def test_no_set_is_handed_out_whose_test_is_wrong_too_often():
+    # seed 1, n_sim 2000: pooled over days although correlation falls with the lag
+    result = planner.decay(delta0=3.0, half_life=9.0, question="decay", test="cs-pooled",
+                           covariance="ar1", optimize=True, days=(0, 1, 5), reps=2000)  # fmt: skip
+    two, three = result.extra["frontier"]
+    assert two["level_kept"]
+    assert two["type_i"] < 0.06
+    assert not three["level_kept"]
+    assert three["type_i"] > 0.06
+    assert (three["n"], three["animals"], three["on_frontier"]) == (None, None, False)
+    assert three["n_power"] is not None
+    assert result.recommended == two["n"]
+    assert f"wrong {100 * three['type_i']:.1f}%" in decay_page(result)
+
+
+def test_where_every_test_is_wrong_too_often_there_is_no_plan():
+    # seed 1, n_sim 500: responses differ, and losses follow them
+    result = planner.decay(delta0=4.0, half_life=9.0, question="decay", optimize=True, dropout=0.5,
+                           dropout_by="response", response_cv=1.0, days=(0, 3),
+                           reps=500)  # fmt: skip
+    row = result.extra["frontier"][0]
+    assert row["type_i"] - 4 * row["type_i_mcse"] > 0.06
+    assert row["n"] is None
+    assert result.recommended is None
+    assert result.answer.startswith("No plan")
+    assert f"{100 * row['type_i']:.1f}% of experiments" in result.answer

@@ -39,6 +39,15 @@ def search_answer(facts: Mapping[str, Any]) -> str:
     """The answer of --optimize."""
     chosen, goal = facts["chosen"], facts["asked"].targets[0]
     lab = NEW_LAB[facts["robust"]]
+    refused = [row for row in facts["frontier"] if not row["level_kept"]]
+    if chosen is None and refused:
+        row, plain = refused[-1], facts["design"].test == "contrast"
+        return (
+            f"No plan: on every set of these days that has the chance of {percent(goal)} the test "
+            f"is wrong too often, such as in {100 * row['type_i']:.1f}% of experiments with "
+            f"{row['n_power']} per group on {days_words(row['times'])}, where there is nothing to "
+            f"find. {'Prevent losses' if plain else 'Take --test contrast, or prevent losses'}."
+        )
     if chosen is None:
         return (
             f"No set of these days gives {lab} a chance of {percent(goal)} to answer the question: "
@@ -181,13 +190,16 @@ def search_page(result: Result) -> str:
             alike = "" if row["weekly_distinguishable"] else " ~"
             plain = f"{row['weekly_n'] or 'never'} ({row['weekly_sessions']}){alike}"
         size = _interval(row["n"], row["ci_lb"], row["ci_ub"])
+        if not row["level_kept"]:
+            size = f"wrong {100 * row['type_i']:.1f}%"
         line = f"{mark}{row['sessions']:>3}  {_days(row['times']):<{width}} {size:<13}"
         lines.append(f"{line}{row['animals'] or '':>7}{again:>7}{cells}  {plain}".rstrip())
     lines += paragraph(
         "* fewest animals for so few sessions (ses.); ~ not distinguishable from the marked line "
         "above it, or, weekly, from the best days. n per group reaches the target with 95% "
-        "confidence; in brackets its simulation error. afresh: its chance on other "
-        "random numbers. weekly: n and sessions of days 0, 7, ... up to the same last day.",
+        "confidence; in brackets its simulation error; wrong: how often its test is, which is "
+        "no plan. afresh: its chance on other random numbers. weekly: n and sessions of days 0, 7, "
+        "... up to the same last day.",
         "  ",
     )
     shown = [row for row in rows if row["on_frontier"]]

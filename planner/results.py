@@ -58,6 +58,12 @@ def plain(value: Any) -> Any:
     return plain_number(value)
 
 
+def _rows(part: Any) -> list[Any] | None:
+    """The rows of a part of a document; None where it has none."""
+    rows = part.get("rows") if isinstance(part, Mapping) else part
+    return rows if isinstance(rows, list) and rows and isinstance(rows[0], Mapping) else None
+
+
 def plain_number(value: Any) -> Any:
     """None for a float that JSON has no number for."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
@@ -119,10 +125,27 @@ class Result:
 
     @cached_property
     def required(self) -> pd.DataFrame:
-        """The required group sizes as a table."""
+        """The required group sizes as a table; a size that does not exist is missing, not NaN."""
         import pandas as pd
 
-        return pd.DataFrame(self.document()["required"])
+        found = pd.DataFrame(self.document()["required"])
+        counts = [name for name in ("n", "animals", "ordered") if name in found]
+        return found.astype(dict.fromkeys(counts, "Int64"))
+
+    def table(self, name: str) -> pd.DataFrame:
+        """A part of the JSON that has rows, as a table: a plan's "sensitivity", "by_day" of decay.
+
+        Raises
+        ------
+        InputError : no such part.
+        """
+        import pandas as pd
+
+        found = {key: rows for key, part in self.document().items()
+                 if (rows := _rows(part)) is not None}  # fmt: skip
+        if name not in found:
+            raise InputError(f"no table {name!r}; tables that exist: {', '.join(found)}")
+        return pd.json_normalize(found[name])
 
     def _repr_html_(self) -> str:
         from html import escape

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -55,12 +56,26 @@ def test_results_are_tables_and_figures() -> None:
     assert isinstance(result.frame, pd.DataFrame)
     assert set(result.frame["n"]) == {4, 8, 12}
     assert isinstance(result.required, pd.DataFrame)
+    # Whole numbers stay whole, also where some sizes do not exist.
+    needed = [row["n"] for row in result.required_rows]
+    assert None in needed
+    assert result.required["n"].dropna().tolist() == [n for n in needed if n is not None]
+    assert {str(result.required[name].dtype) for name in ("n", "animals", "ordered")} == {"Int64"}
     assert "<table" in result._repr_html_()
     assert result.answer.split(".")[0] in repr(result)
     truth = planner.calibrate(planner.analysis("chronic-after"))
     assert list(truth.draws.columns) == ["mu", "tau"]
     with pytest.raises(planner.InputError, match="names that exist"):
         planner.analysis("chronic-aftr")
+
+
+def test_every_part_with_rows_is_a_table() -> None:
+    result = planner.power(planner.analysis("chronic-after"), n=[4, 8], reps=2000)
+    assert result.table("performance").shape[0] == len(result.performance)
+    nested = replace(result, extra={"program": {"rows": [{"step": "a", "mu": {"value": 0.5}}]}})
+    assert nested.table("program").loc[0, "mu.value"] == 0.5
+    with pytest.raises(planner.InputError, match="tables that exist: warnings, performance"):
+        result.table("nothing")
 
 
 def test_figures_are_axes_that_can_be_drawn_on() -> None:

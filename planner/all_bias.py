@@ -124,16 +124,17 @@ def answered(
 
     Returns
     -------
-    mechanism, weight, strength, k; new_sizes, the share unpublished at `truth` (mu, tau) if a study
-    that is not published is followed by one of any size; selected, the truth mu, tau that gives the
-    published numbers under the mechanism and the share unpublished there, or None.
+    mechanism, weight, strength, k; sizes_vary, whether studies differ in size; new_sizes, the share
+    unpublished at `truth` (mu, tau) if a study that is not published is followed by one of any
+    size; selected, the truth mu, tau that gives the published numbers under the mechanism and the
+    share unpublished there, or None.
     """
     found = None
     if not varied.neutral(strength):
         found, _ = truth_under(analysis, calibration, varied, strength, jobs, progress)
     several = len(set(studies.n[np.diff(studies.cdf, prepend=0.0) > 0.0])) > 1
     return {
-        **varied.columns(strength), "k": len(studies.fixed),
+        **varied.columns(strength), "k": len(studies.fixed), "sizes_vary": several,
         "new_sizes": unpublished_at(varied, strength, studies, *truth, new_sizes=True)
         if several else None,
         "selected": None if found is None else {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -250,8 +251,9 @@ def _number(option: str, text: Any) -> float:
         value = float(text)
     except (TypeError, ValueError):
         value = float("nan")
-    if not -1e6 < value < 1e6:
-        raise InputError(f"{option} {_short(text)}; accepted: numbers such as 1,0.5,0.2")
+    if not math.isfinite(value):
+        typed = _short(text) or "with nothing between commas"
+        raise InputError(f"{option} {typed}; accepted: numbers such as 1,0.5,0.2")
     return value
 
 

@@ -260,7 +260,7 @@ def chronic():
 
 def test_shares_unpublished_are_said_with_the_mean_they_hold_at(chronic):
     found, shown = chronic.extra["all_bias"], chronic.extra["answered"]
-    hidden = value(chronic, "unpublished", weight=0.2)["value"]
+    hidden = value(chronic, "unpublished", weight=0.2)["exact"]
     under = shown["selected"]
     assert under["mu"] == found["selected"]["mu"] < chronic.truth["mu"]
     assert under["unpublished"] == found["unpublished"] > hidden + 0.1
@@ -295,6 +295,19 @@ def test_chances_at_a_mean_of_zero_move_over_the_sds_that_fit(chronic):
     assert f"direction: mean 0, SD {chronic.truth['tau']:.2f}" in page
 
 
+def test_what_does_not_exist_is_said_with_its_reason():
+    # An effect of 100 SDs is significant in every study; the intervals are those of --alpha.
+    result = planner.bias(
+        mu=100.0, tau=0.0, k=(3,), sizes="2:30", reps=50, weight=(0.2,), alpha=0.2,
+        correction="sel3", detector="egger-n",
+    )  # fmt: skip
+    texts = {w["code"]: w["text"] for w in result.warnings}
+    assert "exists in no synthesis" in texts["not-estimated"]
+    assert "it needs significant and other studies" in texts["not-estimated"]
+    assert {"not-applicable", "sizes"}.isdisjoint(texts)
+    assert "80% interval covers" in bias_page(result)
+
+
 def test_groups_of_one_size_leave_nothing_to_compare(capsys):
     one = planner.bias(mu=0.8, tau=0.4, k=(5,), n=(6,), reps=200, weight=(1, 0.2))
     for name in DETECTORS:
@@ -306,6 +319,7 @@ def test_groups_of_one_size_leave_nothing_to_compare(capsys):
         page.splitlines()
     ))  # fmt: skip
     assert "Not applicable: every test; PET; PEESE; PET-PEESE; limit" in page
+    assert "own size" not in page
     # Animals that are added until something is significant make sizes differ.
     looks = planner.bias(
         mu=0.8, tau=0.4, k=(5,), n=(6,), reps=200, mechanism="stopping", strength=(3,)

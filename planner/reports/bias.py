@@ -15,6 +15,7 @@ from planner.reports.bias_words import (
     pick,
     strength_text,
     strength_words,
+    unpublished,
     winner,
     without,
 )
@@ -30,8 +31,8 @@ WIDTH = 28  # of the columns of one measure
 LINES = 60
 SLIM = ("pet", "peese", "egger-n-vi")  # close to PET-PEESE and egger-n
 NOTES = (
-    "  seen: by the best test, if more than where nothing happens; mean 0: a benefit",
-    "  at a mean effect of 0, as in ANSWER; !: it moves estimates with nothing there.",
+    "  seen: by the best fair test, no: no more than where nothing happens; mean 0:",
+    "  a benefit at a mean effect of 0; !: moves estimates with nothing there, too.",
 )
 # Of a table: a measure, the lines over it, how a number is written.
 Column = tuple[str, tuple[str, ...], Callable[[float | None], str]]
@@ -68,7 +69,11 @@ def _page(result: Result, level: int) -> str:
         lines = lines[:-1] if level else lines
         tau = document["truth"]["tau"]
         heads = ("significant, either", f"direction: mean 0, SD {tau:.2f}")
-        second = (("coverage", ("", "95% interval covers"), _share), ("type_i", heads, _share))
+        level_of = f"{100.0 * (1.0 - document['scenario']['alpha']):.6g}%"
+        second = (
+            ("coverage", ("", f"{level_of} interval covers"), _share),
+            ("type_i", heads, _share),
+        )
         lines += _corrections(rows, shown, second, left_out)
     lines += _detectors(rows, shown, level, left_out, never)
     end = [*warning_lines(document), *repeat(document)]
@@ -125,12 +130,11 @@ def _head(
     words = strength_words(last).split(" ")
     kind = f"  {last[0]}, {words[0]}" if len(words) > 1 else f"  {last[0]}"
     lines = []
+    widths = [max(len(marks), *(len(line) for line in head)) for head in heads]
     for i, (left, right) in enumerate(zip(*heads, strict=True)):
-        start = f"{first if i == 0 else '':<22}{left:>{len(marks)}}"
-        # Longer than its column, a head begins where the one before it ends.
-        space = max(len(right) + 2, 22 + 2 * len(marks) + 2 - len(start))
-        lines.append(f"{start}{right:>{space}}".rstrip())
-    return [*lines, f"{kind[:21]:<22}{marks}  {marks}"]
+        start = f"{first if i == 0 else '':<22}"
+        lines.append(f"{start}{left:>{widths[0]}}  {right:>{widths[1]}}".rstrip())
+    return [*lines, f"{kind[:21]:<22}{marks:>{widths[0]}}  {marks:>{widths[1]}}"]
 
 
 def _corrections(
@@ -144,6 +148,7 @@ def _corrections(
     most = max(len(head) for head in heads)
     left, right = (("",) * (most - len(head)) + head for head in heads)
     lines, width = _head(shown, (left, right)), _width(shown)
+    wide = [max(width * len(shown), *(len(line) for line in head)) for head in (left, right)]
     for name in names:
         if name in left_out:  # next to the others they say little; JSON has them
             continue
@@ -151,7 +156,8 @@ def _corrections(
             "".join(f"{form(number(rows, place, m, correction=name)):>{width}}" for place in shown)
             for m, _, form in columns
         ]
-        lines.append(f"   {CORRECTION_NAMES[name]:<19}{cells[0]}  {cells[1]}")
+        numbers = "  ".join(f"{cell:>{w}}" for cell, w in zip(cells, wide, strict=True))
+        lines.append(f"   {CORRECTION_NAMES[name]:<19}{numbers}")
     return [*lines, ""]
 
 
@@ -182,9 +188,9 @@ def _detectors(
             f"{_share(number(rows, place, 'rejection', detector=name)):>{width}}" for place in shown
         )
         lines.append(f"    {DETECTOR_NAMES[name]:<30}{cells}")
-    hidden = "".join(f"{_percent(number(rows, place, 'unpublished')):>{width}}" for place in shown)
+    hidden = "".join(f"{_percent(unpublished(rows, place)):>{width}}" for place in shown)
     ran = "".join(
-        f"{_signed(number(rows, place, 'run_per_published')):>{width}}" for place in shown
+        f"{_signed(unpublished(rows, place, 'run_per_published')):>{width}}" for place in shown
     )
     lines += [
         f"    {'studies unpublished':<30}{hidden}",
@@ -243,10 +249,11 @@ def _other(
     if best is not None:
         kept = best.name if best.better else "none"
         error = number(rows, place, "rmse", correction=kept) or 0.0
-        chosen = f"{CORRECTION_NAMES[kept][:15]} {error:.2f}{'!' if best.whatever else ''}"
+        mark = "!" if best.whatever and best.better else ""
+        chosen = f"{CORRECTION_NAMES[kept][:15]} {error:.2f}{mark}"
     seen = "-" if test.name is None else "no"
     if test.name is not None and (test.sees or nothing):
         seen = precise(test.power)
-    hidden = _percent(number(rows, place, "unpublished"))
+    hidden = _percent(unpublished(rows, place))
     off = _signed(number(rows, place, "bias", correction="none"))
     return f"   {fitted(name, 29):<30}{hidden:>6}{off:>6}  {chosen:<20}{seen:>6}{chance:>7}"

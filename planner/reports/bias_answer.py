@@ -16,6 +16,7 @@ from planner.reports.bias_words import (
     situation,
     strength_words,
     strongest,
+    unpublished,
     winner,
     without,
 )
@@ -68,7 +69,7 @@ def _what_it_does(
     wrong = f"{abs(off):.2f} SDs too {'high' if off > 0 else 'low'}"
     if does_nothing(*place[:3]):
         return f"Where nothing happens, the pooled effect is {wrong}."
-    hidden = percent(number(rows, place, "unpublished") or 0.0)
+    hidden = percent(unpublished(rows, place) or 0.0)
     at = f"at a mean effect of {facts['mu']:.2f}"
     found, other = facts["answered"], ""
     if situation(found | {"n": facts["n"]}) == place and found["selected"] is not None:

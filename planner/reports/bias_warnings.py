@@ -15,11 +15,13 @@ from planner.reports.bias_words import (
     situation,
     strength_words,
     strongest,
+    unpublished,
     without,
 )
 from planner.reports.measures import percent
 from planner.reports.meta_wording import precise
 
+_BY_SIZE = ("pet", "peese", "pet-peese", "limit")  # compare small studies with large ones
 RUNAWAY = 4.0  # an rmse so many times the median error is made by a few estimates
 
 
@@ -31,9 +33,11 @@ def bias_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
     neutral = without(rows, group)
     found: list[tuple[str, str]] = []
     loud = [
-        (number(rows, neutral, "type_i", detector=name) or 0.0, name) for name in DETECTOR_NAMES
-    ]
-    if max(loud)[0] > FAIR * alpha:
+        (row["value"], row["detector"]) for row in rows
+        if row["measure"] == "type_i" and row["detector"] is not None and situation(row) == neutral
+        and row["value"] is not None and row["value"] > FAIR * alpha and row["ci_lb"] > alpha
+    ]  # fmt: skip
+    if loud:
         false, name = max(loud)
         fair = number(rows, neutral, "type_i", detector="egger-n")
         instead = "" if fair is None else f" (Egger on 1/sqrt(n), weights n: {precise(fair)})"
@@ -49,8 +53,8 @@ def bias_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
         worst = min(rare, key=lambda row: row["value"])
         found.append((
             "not-estimated",
-            f"The {CORRECTION_NAMES[worst['correction']]} exists in only "
-            f"{percent(worst['value'])} of syntheses at {strength_words(situation(worst))}, k "
+            f"The {CORRECTION_NAMES[worst['correction']]} exists in {_few(worst)} at "
+            f"{strength_words(situation(worst))}, k "
             f"{worst['k']}: {_why_not(worst)}. Its numbers are about those.",
         ))  # fmt: skip
     found += _runaway(rows, strongest(rows, group))
@@ -65,8 +69,13 @@ def bias_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
 
 
 def _rare(row: Row) -> bool:
-    """Whether a correction exists in some syntheses and fails in more than one of ten."""
-    return row["measure"] == "convergence" and 0.0 < (row["value"] or 0.0) < 0.9
+    """Whether a correction fails in more than one of ten syntheses, but for lack of sizes."""
+    own = row["measure"] == "convergence" and row["value"] is not None and row["value"] < 0.9
+    return own and (row["value"] > 0.0 or (row["k"] > 2 and row["correction"] not in _BY_SIZE))
+
+
+def _few(row: Row) -> str:
+    return f"only {percent(row['value'])} of syntheses" if row["value"] > 0.0 else "no synthesis"
 
 
 def _selection_model(rows: Sequence[Row], neutral: tuple[Any, ...]) -> list[tuple[str, str]]:
@@ -83,7 +92,7 @@ def _selection_model(rows: Sequence[Row], neutral: tuple[Any, ...]) -> list[tupl
     if rare:
         worst = min(rare, key=lambda row: row["value"])
         parts.append(
-            f"exists in only {percent(worst['value'])} of syntheses at "
+            f"exists in {_few(worst)} at "
             f"{strength_words(situation(worst))}, k {worst['k']}: {_why_not(worst)}"
         )
     if not parts:
@@ -100,7 +109,9 @@ def _not_applicable(rows: Sequence[Row]) -> list[tuple[str, str]]:
             continue
         if row["measure"] == "rejection" and row["n_sim"] == 0:
             name = DETECTOR_NAMES[row["detector"]]
-        elif row["measure"] == "convergence" and row["n_sim"] > 0:
+        elif row["measure"] == "convergence" and row["n_sim"] > 0 and (
+            row["k"] < 3 or row["correction"] in _BY_SIZE
+        ):  # fmt: skip
             name = CORRECTION_NAMES[row["correction"]]
         else:
             continue
@@ -125,14 +136,14 @@ def _sizes(rows: Sequence[Row], found: Mapping[str, Any]) -> list[tuple[str, str
     """That an unpublished study is followed by one of its own size."""
     place = next(x for x in dict.fromkeys(situation(row) for row in rows)
                  if x[:4] == situation({**found, "n": None})[:4])  # fmt: skip
-    hidden = number(rows, place, "unpublished")
-    if not hidden:
+    hidden = unpublished(rows, place)
+    if not hidden or not found["sizes_vary"]:
         return []
     text = (
         "An unpublished study is followed by one of its own size: sizes are those of published "
         "studies, not of all run"
     )
-    if found["new_sizes"] is not None:
+    if found["new_sizes"] is not None and percent(found["new_sizes"]) != percent(hidden):
         text += f" (of any size: {percent(found['new_sizes'])}, not {percent(hidden)}, unpublished)"
     return [("sizes", f"{text}.")]
 
@@ -150,6 +161,8 @@ def _why_not(row: Row) -> str:
         return "it needs three studies"
     if row["correction"] == "sel3":
         return "it needs significant and other studies"
+    if row["correction"] in _BY_SIZE:
+        return "elsewhere all groups have the same size"
     return "elsewhere its equations have no solution"
 
 

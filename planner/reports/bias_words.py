@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from planner.mechanisms import does_nothing
+from planner.results import best as best_value
 
 CORRECTION_NAMES = {
     "none": "uncorrected", "trimfill": "trim and fill", "trimfill-r0": "trim and fill (R0)",
@@ -49,6 +50,14 @@ def number(rows: Sequence[Row], place: tuple[Any, ...], measure: str, **names: A
     row = pick(rows, place, measure, **names)
     value = None if row is None else row["value"]
     return None if value is None or value != value else float(value)
+
+
+def unpublished(
+    rows: Sequence[Row], place: tuple[Any, ...], measure: str = "unpublished"
+) -> float | None:
+    """Share of the studies run that nobody sees, or "run_per_published"; exact where known."""
+    row = pick(rows, place, measure)
+    return None if row is None or row["value"] is None else best_value(row)
 
 
 def strength_words(place: tuple[Any, ...]) -> str:

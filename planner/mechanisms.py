@@ -129,9 +129,9 @@ def does_nothing(mechanism: str, weight: float | str | None, strength: float | s
 
 def swept(
     mechanisms: str | Sequence[str],
-    weight: Iterable[Any] | str | None = None,
-    strength: Iterable[Any] | str | None = None,
-    cuts: Iterable[float] | str | None = None,
+    weight: Iterable[Any] | str | float | None = None,
+    strength: Iterable[Any] | str | float | None = None,
+    cuts: Iterable[float] | str | float | None = None,
 ) -> list[Swept]:
     """Mechanisms from what was typed, such as ``"step,peak=3+step"``.
 
@@ -240,6 +240,8 @@ def _short(typed: Any) -> str:
 
 
 def _items(option: str, values: Any) -> list[Any]:
+    if isinstance(values, (int, float)):  # from Python
+        return [values]
     found = values.split(",") if isinstance(values, str) else list(values)
     if not found:
         raise InputError(f"{option} is empty; accepted: a list such as {option} 1,0.5,0.2")

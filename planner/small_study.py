@@ -48,11 +48,11 @@ def bias(
     analysis: Analysis | None = None,
     *,
     mechanism: str | Sequence[str] = "step",
-    weight: Iterable[float] | str | None = None,
-    strength: Iterable[Any] | str | None = None,
-    cuts: Iterable[float] | str | None = None,
-    k: Iterable[int] | None = None,
-    n: Iterable[int] | None = None,
+    weight: Iterable[Any] | str | float | None = None,
+    strength: Iterable[Any] | str | float | None = None,
+    cuts: Iterable[float] | str | float | None = None,
+    k: Iterable[int] | int | None = None,
+    n: Iterable[int] | int | None = None,
     sizes: str = "published",
     detector: str | Sequence[str] = tuple(DETECTORS),
     correction: str | Sequence[str] = tuple(CORRECTIONS),
@@ -150,7 +150,7 @@ def bias(
         "estimator": estimator.upper(), "mu": mu, "tau": tau, "cluster": cluster, "share": share,
         "vtype": vtype, "alpha": alpha, "reps": reps, "seed": seed,
     }  # fmt: skip
-    from planner.reports.bias_answer import bias_answer, bias_headline
+    from planner.reports.bias_answer import bias_answer, bias_headline, judgements
     from planner.reports.bias_figures import bias_by_strength, typical_funnel, winners
     from planner.reports.bias_warnings import bias_warnings
 
@@ -175,7 +175,8 @@ def bias(
         )  # fmt: skip
         group = {"mechanism": cell.swept.label, "k": cell.k, "n": cell.n}
         text = bias_answer({**facts, **group, "all_bias": chances})
-        answers.append({**group, "answer": text, "all_bias": chances})
+        best = judgements({**facts, **group})
+        answers.append({**group, "answer": text, "all_bias": chances, "judged": best})
     first = answers[0]
     facts |= {**first, "calibrate": to_calibrate(shown.swept, first["all_bias"]["why"])}
     return Result(
@@ -193,6 +194,7 @@ def bias(
             "headline": bias_headline(facts),
             "all_bias": first["all_bias"],
             "answered": facts["answered"],
+            "judged": first["judged"],
             "others": answers[1:],
             "typical": typical(shown, mean, spread, vtype, estimator.upper(), seed),
         },
@@ -213,11 +215,13 @@ def to_calibrate(varied: Swept, why: str | None) -> str | None:
 def _typed(values: Any) -> str | None:
     if values is None or isinstance(values, str):
         return values
+    if isinstance(values, (int, float)):
+        return str(values)
     return ",".join(str(value) for value in values)
 
 
 def _laws(
-    analysis: Analysis | None, n: Iterable[int] | None, sizes: str
+    analysis: Analysis | None, n: Iterable[int] | int | None, sizes: str
 ) -> list[tuple[int | None, Sizes]]:
     if n is None:
         return [(None, sizes_named(sizes, analysis))]

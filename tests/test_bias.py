@@ -348,6 +348,30 @@ def test_every_mechanism_k_and_n_has_its_answer(capsys):
         assert alone.extra["all_bias"] == other["all_bias"]
 
 
+def test_what_the_answer_calls_best_is_in_the_json(step):
+    found = json.loads(step.json())["judged"]
+    assert [row["weight"] for row in found] == [0.2, 1.0]
+    for row in found:
+        errors = {
+            name: value(step, "rmse", weight=row["weight"], correction=name)["value"]
+            for name in CORRECTIONS
+        }
+        assert row["winner"]["rmse"] == errors[row["winner"]["name"]]
+        none = value(step, "bias", weight=row["weight"], correction="none")["value"]
+        off = {n: value(step, "bias", weight=row["weight"], correction=n)["value"] for n in errors}
+        name = max(off, key=lambda n: abs(off[n] - none))
+        assert row["most_moved"] == {"name": name, "moved": pytest.approx(off[name] - none)}
+    assert f"moves the estimate by {found[1]['most_moved']['moved']:+.2f}" in step.answer
+
+
+def test_single_numbers_from_python(step):
+    one = planner.bias(
+        mu=0.8, tau=0.4, k=6, n=5, weight=0.2, reps=20, correction="none", detector="begg"
+    )
+    assert {row["weight"] for row in one.performance} == {1.0, 0.2}
+    assert (one.scenario["weight"], one.scenario["k"], one.scenario["n"]) == ("0.2", [6], [5])
+
+
 def test_the_published_k_is_answered_first_and_nothing_comes_last():
     result = planner.bias(
         planner.analysis("chronic-after"), mechanism="none,step", weight=(0.2,), k=(3, 6), **ONE

@@ -12,6 +12,8 @@ from planner.reports.bias_words import (
     Row,
     best_detector,
     groups,
+    judged,
+    most_moved,
     number,
     situation,
     strength_words,
@@ -44,20 +46,32 @@ def bias_answer(facts: Mapping[str, Any]) -> str:
         first of them)
     """
     rows, alpha = facts["rows"], facts["scenario"]["alpha"]
-    wanted = (facts["mechanism"], facts["k"], facts["n"])
-    group = next(found for found in groups(rows) if (found[0][0], *found[0][3:]) == wanted)
+    group = _group(facts)
     place, neutral = strongest(rows, group), without(rows, group)
     text = _what_it_does(facts, place, neutral) + _all_bias(facts["all_bias"], facts["tau"])
     text += _seen(rows, place, alpha)
     text += _smallest_error(rows, place, neutral)
-    worst = _worst(rows, neutral)
-    base = number(rows, neutral, "bias", correction="none") or 0.0
-    if worst is not None and abs(worst[1] - base) > 0.05:
+    moves = most_moved(rows, neutral)
+    if moves is not None and abs(moves[1]) > 0.05:
         text += (
-            f" Where nothing is wrong, the correction {CORRECTION_NAMES[worst[0]]} moves the "
-            f"estimate by {worst[1] - base:+.2f}."
+            f" Where nothing is wrong, the correction {CORRECTION_NAMES[moves[0]]} moves the "
+            f"estimate by {moves[1]:+.2f}."
         )
     return text
+
+
+def judgements(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What the answer calls best: at its strength, at the strongest, where nothing happens."""
+    rows, alpha = facts["rows"], facts["scenario"]["alpha"]
+    group = _group(facts)
+    places = (strongest(rows, group), group[-1], without(rows, group))
+    return [judged(rows, place, alpha) for place in dict.fromkeys(places)]
+
+
+def _group(facts: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    wanted = (facts["mechanism"], facts["k"], facts["n"])
+    found = groups(facts["rows"])
+    return next(group for group in found if (group[0][0], *group[0][3:]) == wanted)
 
 
 def _what_it_does(
@@ -201,17 +215,3 @@ def _corrected(rows: Sequence[Row]) -> bool:
 
 def _mechanism(place: tuple[Any, ...]) -> str:
     return f"{place[0]} at {strength_words(place)}"
-
-
-def _worst(rows: Sequence[Row], neutral: tuple[Any, ...]) -> tuple[str, float] | None:
-    """The correction with the largest bias where nothing happens."""
-    found = [
-        (abs(row["value"]), str(row["correction"]), float(row["value"]))
-        for row in rows
-        if row["measure"] == "bias" and situation(row) == neutral
-        and row["correction"] != "none" and row["value"] is not None
-    ]  # fmt: skip
-    if not found:
-        return None
-    _, name, value = max(found)
-    return name, value

@@ -177,3 +177,28 @@ def _shift(rows: Sequence[Row], place: tuple[Any, ...], name: str) -> float:
     own = number(rows, place, "bias", correction=name)
     plain = number(rows, place, "bias", correction="none")
     return 0.0 if own is None or plain is None else own - plain
+
+
+def most_moved(rows: Sequence[Row], place: tuple[Any, ...]) -> tuple[str, float] | None:
+    """The correction that moves the estimate most, and by how much."""
+    found = [
+        (_shift(rows, place, str(row["correction"])), str(row["correction"]))
+        for row in rows
+        if row["measure"] == "bias" and situation(row) == place
+        and row["correction"] not in (None, "none") and row["value"] is not None
+    ]  # fmt: skip
+    if not found:
+        return None
+    moved, name = max(found, key=lambda one: abs(one[0]))
+    return name, moved
+
+
+def judged(rows: Sequence[Row], place: tuple[Any, ...], alpha: float) -> dict[str, Any]:
+    """The best test, the smallest error and the largest move in a situation, as JSON has them."""
+    best, moves = winner(rows, place), most_moved(rows, place)
+    return {
+        **dict(zip(("mechanism", "weight", "strength", "k", "n"), place, strict=True)),
+        "best_test": best_detector(rows, place, alpha)._asdict(),
+        "winner": None if best is None else {**best._asdict(), "whatever": best.whatever},
+        "most_moved": None if moves is None else {"name": moves[0], "moved": moves[1]},
+    }  # fmt: skip

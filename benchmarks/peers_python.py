@@ -26,33 +26,32 @@ N_MIXED, M = 8, 5
 
 
 def own_battery() -> Run:
-    """DL, PM and REML with Hartung-Knapp; Egger, PET-PEESE, trim and fill, selection model.
-
-    The two parts draw their reviews each for itself, as the commands do that run them.
-    """
-    from sims.exact import t_quantile
-    from sims.lanes.meta import sums_shape, tally_syntheses
+    """DL, PM and REML with Hartung-Knapp; Egger, PET-PEESE, trim and fill, selection model."""
+    from sims.corrections import correct_many
+    from sims.lanes.meta import replicate_syntheses
     from sims.names import ESTIMATORS
-    from sims.selection import make_mechanism
-    from sims.selection_tally import add_syntheses, make_analyses, n_sums
+    from sims.selection_tally import make_analyses
+    from sims.smallstudy import detect_many, kendall_pvals
+    from sims.smallstudy_names import CORRECTIONS, DETECTORS
     from sims.syntheses import make_studies
 
-    t = float(t_quantile(0.025, K_BATTERY - 1.0))
-    critical = np.array([[1, t, t]])
-    codes = np.array([ESTIMATORS[name] for name in ("DL", "PM", "REML")])
     studies = make_studies(SIZES, np.full(len(SIZES), 1.0 / len(SIZES)), K_BATTERY)
-    analyses = make_analyses(K_BATTERY, ("egger-se",), ("trimfill", "pet-peese", "sel3"))
-    nothing = make_mechanism({})
-    truth = np.array([MU]), np.array([TAU])
-    sums, more = np.zeros(sums_shape(3, 1)), np.zeros(n_sums(analyses))
+    codes = np.array([ESTIMATORS[name] for name in ("DL", "PM", "REML")])
+    truth, exact = (np.array([MU]), np.array([TAU])), kendall_pvals(K_BATTERY)
+    switch = make_analyses(K_BATTERY).switch
+    block = 500
 
     def run(reps: int) -> None:
-        tally_syntheses(SEED, WORD, 0, reps, *truth, studies, codes, critical, sums)
-        for first in range(0, reps, 500):
-            count = min(500, reps - first)
-            add_syntheses(
-                SEED, WORD, first, count, studies, nothing, *truth, 1000, analyses, more
-            )  # fmt: skip
+        mu = np.full(block, MU)
+        drawn, pooled = np.empty((block, 4)), np.empty((block, len(codes), 5))
+        yi, vi, ni = (np.ones((block, K_BATTERY)) for _ in range(3))
+        for first in range(0, reps, block):
+            replicate_syntheses(SEED, WORD, first, *truth, studies, codes, drawn, yi, vi, pooled)
+            detect_many(yi, vi, ni, DETECTORS["egger-se"], exact, np.empty((block, 5)))
+            for name in ("pet-peese", "trimfill", "sel3"):
+                correct_many(
+                    yi, vi, CORRECTIONS[name], mu, codes[0], 1.0, switch, np.empty((block, 9))
+                )  # fmt: skip
 
     return run
 

@@ -1,9 +1,7 @@
 """Selection by significance as a likelihood: the three-parameter model and p-uniform*.
 
-Study i reports y_i ~ N(mu, s_i^2), s_i^2 = v_i + tau^2, v_i known. It is significant where y_i
-exceeds c_i = 1.96 sqrt(v_i) (one-sided p of the normal test at most .025), which has probability
-S_i, B_i = 1 - S_i. Both models are maximised by Newton's method with analytic derivatives, from
-the best points of a grid.
+Both suppose what `sims.selection_step` says of a study, and are maximised by Newton's method with
+analytic derivatives, from the best points of a grid.
 
 On Hedges g neither is consistent: v_i depends on g. They recover the truth on data from their own
 likelihood.
@@ -16,32 +14,24 @@ import numpy as np
 
 from sims.kernels import kernel
 from sims.pooling import moments, weighted_sums
+from sims.selection_step import (
+    CUT,
+    HALF_LOG_2PI,
+    INV_SQRT_2PI,
+    Slopes,
+    blocked_slopes,
+    blocks_of,
+    keep_best,
+    normal_upper,
+    step_starts,
+)
 from sims.smallstudy import Corrected, failed
 
-CUT = 1.959963984540054  # of y / sqrt(v): one-sided p .025
-_HALF_LOG_2PI = 0.9189385332046727
-_INV_SQRT_2PI = 0.3989422804014327
-_SQRT_HALF = math.sqrt(0.5)
 _MAX_STEPS = 100
 _MAX_HALVINGS = 40
 _GRADIENT = 1e-8  # relative to the curvature: a further step would be this small
 # Estimates further out than this many spreads of the data have run away.
 _FURTHEST = 20.0
-
-
-class Slopes(NamedTuple):
-    """Log-likelihood and its derivatives in (mu, tau2, log weight)."""
-
-    value: float
-    m: float
-    t: float
-    w: float
-    mm: float
-    mt: float
-    tt: float
-    mw: float
-    tw: float
-    ww: float
 
 
 class Maximum(NamedTuple):
@@ -59,54 +49,6 @@ class Maximum(NamedTuple):
 
 
 @kernel
-def _normal_upper(u):
-    return 0.5 * math.erfc(u * _SQRT_HALF)
-
-
-@kernel
-def step_slopes(yi, vi, mu, tau2, log_weight):
-    """Three-parameter model: sum log f(y) + [not significant] log w - log(S + w B).
-
-    Hedges & Vevea 1996, doi:10.3102/10769986021004299, eq. 6, with one cut.
-    """
-    weight = math.exp(log_weight)
-    a = 1.0 - weight
-    value = 0.0
-    m, t, w, mm, mt, tt, mw, tw, ww = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-    for i in range(len(yi)):
-        s2 = vi[i] + tau2
-        s, r = math.sqrt(s2), yi[i] - mu
-        cut = CUT * math.sqrt(vi[i])
-        u = (cut - mu) / s
-        above, below = _normal_upper(u), _normal_upper(-u)
-        density = _INV_SQRT_2PI * math.exp(-0.5 * u * u)
-        published = above + weight * below
-        value -= _HALF_LOG_2PI + 0.5 * math.log(s2) + 0.5 * r * r / s2 + math.log(published)
-        if yi[i] < cut:
-            value += log_weight
-            w += 1.0
-        # The normal part.
-        m += r / s2
-        t += 0.5 * (r * r / s2 - 1.0) / s2
-        mm -= 1.0 / s2
-        mt -= r / (s2 * s2)
-        tt += (0.5 - r * r / s2) / (s2 * s2)
-        # Derivatives of log(published): of `published` over it, then less their products.
-        p = density / published
-        pm, pt, pw = a * p / s, 0.5 * a * p * u / s2, weight * below / published
-        m -= pm
-        t -= pt
-        w -= pw
-        mm -= a * p * u / s2 - pm * pm
-        mt -= 0.5 * a * p * (u * u - 1.0) / (s2 * s) - pm * pt
-        tt -= 0.25 * a * p * u * (u * u - 3.0) / (s2 * s2) - pt * pt
-        mw -= -weight * p / s - pm * pw
-        tw -= -0.5 * weight * p * u / s2 - pt * pw
-        ww -= pw - pw * pw
-    return Slopes(value, m, t, w, mm, mt, tt, mw, tw, ww)
-
-
-@kernel
 def uniform_slopes(yi, vi, mu, tau2, log_weight):
     """p-uniform*: sum log f(y) - log(S or B, whichever side of the cut y is on).
 
@@ -119,10 +61,10 @@ def uniform_slopes(yi, vi, mu, tau2, log_weight):
         cut = CUT * math.sqrt(vi[i])
         u = (cut - mu) / s
         sign = 1.0 if yi[i] >= cut else -1.0
-        density = _INV_SQRT_2PI * math.exp(-0.5 * u * u)
+        density = INV_SQRT_2PI * math.exp(-0.5 * u * u)
         log_side, p = _log_upper(sign * u, density)
         p *= sign
-        value -= _HALF_LOG_2PI + 0.5 * math.log(s2) + 0.5 * r * r / s2 + log_side
+        value -= HALF_LOG_2PI + 0.5 * math.log(s2) + 0.5 * r * r / s2 + log_side
         pm, pt = p / s, 0.5 * p * u / s2
         m += r / s2 - pm
         t += 0.5 * (r * r / s2 - 1.0) / s2 - pt
@@ -137,36 +79,17 @@ def uniform_slopes(yi, vi, mu, tau2, log_weight):
 def _log_upper(x, density):
     """log P(Z > x) and density / P(Z > x); far out by the continued fraction."""
     if x < 25.0:
-        tail = _normal_upper(x)
+        tail = normal_upper(x)
         return math.log(tail), density / tail
     ratio = x + 1.0 / (x + 2.0 / (x + 3.0 / (x + 4.0 / x)))
-    return -0.5 * x * x - _HALF_LOG_2PI - math.log(ratio), ratio
+    return -0.5 * x * x - HALF_LOG_2PI - math.log(ratio), ratio
 
 
 @kernel
-def _slopes(yi, vi, mu, tau2, log_weight, steps):
+def _slopes(yi, vi, blocks, mu, tau2, log_weight, steps):
     if steps:
-        return step_slopes(yi, vi, mu, tau2, log_weight)
+        return blocked_slopes(blocks, mu, tau2, log_weight)
     return uniform_slopes(yi, vi, mu, tau2, log_weight)
-
-
-@kernel
-def best_log_weight(above, below, n_below, log_weight):
-    """log w at which the likelihood is largest for given S_i and B_i; it is concave in log w."""
-    for _ in range(60):
-        slope, curvature = float(n_below), 0.0
-        weight = math.exp(log_weight)
-        for i in range(len(above)):
-            share = weight * below[i] / (above[i] + weight * below[i])
-            slope -= share
-            curvature += share * (1.0 - share)
-        if not curvature > 0.0:
-            return log_weight
-        step = min(max(slope / curvature, -2.0), 2.0)
-        log_weight += step
-        if abs(step) < 1e-3:
-            return log_weight
-    return log_weight
 
 
 # Maximisation ------------------------------------------------------------------------------
@@ -206,14 +129,14 @@ def _solve(at, free_mu, free_t, free_w, damping):
 
 
 @kernel
-def climb(yi, vi, mu, tau2, log_weight, steps, fixed_mu):
+def climb(yi, vi, blocks, mu, tau2, log_weight, steps, fixed_mu):
     """The maximum that Newton's method finds from a start, tau2 >= 0; it never goes down.
 
-    steps: the three-parameter model, else p-uniform*; fixed_mu: mu stays where it is. Where the
-    curvature is not that of a maximum, or a step does not go up, the step is damped
-    (Levenberg 1944, doi:10.1090/qam/10666).
+    blocks: the same studies by `blocks_of`; steps: the three-parameter model, else p-uniform*;
+    fixed_mu: mu stays where it is. Where the curvature is not that of a maximum, or a step does not
+    go up, the step is damped (Levenberg 1944, doi:10.1090/qam/10666).
     """
-    at = _slopes(yi, vi, mu, tau2, log_weight, steps)
+    at = _slopes(yi, vi, blocks, mu, tau2, log_weight, steps)
     damping = 0.0
     for _ in range(_MAX_STEPS):
         free_t = tau2 > 0.0 or at.t > 0.0
@@ -228,7 +151,7 @@ def climb(yi, vi, mu, tau2, log_weight, steps, fixed_mu):
                 if damping == 0.0 and gain <= _GRADIENT * _GRADIENT * 1e-0:
                     small = True
                     break
-                new = _slopes(yi, vi, mu + dm, new_tau2, log_weight + dw, steps)
+                new = _slopes(yi, vi, blocks, mu + dm, new_tau2, log_weight + dw, steps)
                 if new.value >= at.value:
                     small = damping == 0.0 and gain < 1e-13 * (1.0 + abs(at.value))
                     mu, tau2, log_weight, at = mu + dm, new_tau2, log_weight + dw, new
@@ -259,48 +182,39 @@ def _spread(yi, vi):
 
 
 @kernel
+def _uniform_starts(yi, vi, mean, tau2s, spread, columns, best):
+    # As `step_starts`, for p-uniform*.
+    for tau2 in tau2s:
+        for column in columns:
+            mu, value = mean + spread * column, 0.0
+            for i in range(len(yi)):
+                s2 = vi[i] + tau2
+                s, r = math.sqrt(s2), yi[i] - mu
+                u = (CUT * math.sqrt(vi[i]) - mu) / s
+                side, _ = _log_upper(u if r >= u * s else -u, 0.0)
+                value -= 0.5 * math.log(s2) + 0.5 * r * r / s2 + side
+            keep_best(best, value, mu, tau2, 0.0)
+
+
+@kernel
 def maximise(yi, vi, steps):
     """The highest of the maxima climbed from the two best points of a grid of (mu, tau2).
 
     mu from the pooled effect downwards in SDs of the effects (selection only takes down), tau2
     from 0 to several times their variance; the weight is the best one at each point.
     """
-    k = len(yi)
     mean, tau2_start, spread = _spread(yi, vi)
-    n_below = 0
-    for i in range(k):
-        n_below += yi[i] < CUT * math.sqrt(vi[i])
-    above, below = np.empty(k), np.empty(k)
+    tau2s, columns, blocks = np.zeros(4), np.empty(6), blocks_of(yi, vi)
+    tau2s[1], tau2s[2], tau2s[3] = tau2_start, spread * spread, 3.0 * spread * spread
+    for column in range(6):
+        columns[column] = 0.5 - 0.5 * column - 0.1 * column * column
     best = np.full((2, 4), -math.inf)
-    log_weight = 0.0
-    for row in range(4):
-        tau2 = tau2_start if row == 1 else (0.0 if row == 0 else spread * spread * 3.0 ** (row - 2))
-        for column in range(6):
-            mu = mean + spread * (0.5 - 0.5 * column - 0.1 * column * column)
-            value = 0.0
-            for i in range(k):
-                s2 = vi[i] + tau2
-                s, r = math.sqrt(s2), yi[i] - mu
-                u = (CUT * math.sqrt(vi[i]) - mu) / s
-                above[i], below[i] = _normal_upper(u), _normal_upper(-u)
-                value -= 0.5 * math.log(s2) + 0.5 * r * r / s2
-                if not steps:
-                    x = u if r >= u * s else -u
-                    side, _ = _log_upper(x, 0.0)
-                    value -= side
-            if steps:
-                log_weight = best_log_weight(above, below, n_below, log_weight)
-                weight = math.exp(log_weight)
-                value += n_below * log_weight
-                for i in range(k):
-                    value -= math.log(above[i] + weight * below[i])
-            if value > best[0, 0]:
-                best[1] = best[0]
-                best[0, 0], best[0, 1], best[0, 2], best[0, 3] = value, mu, tau2, log_weight
-            elif value > best[1, 0]:
-                best[1, 0], best[1, 1], best[1, 2], best[1, 3] = value, mu, tau2, log_weight
-    first = climb(yi, vi, best[0, 1], best[0, 2], best[0, 3], steps, False)
-    second = climb(yi, vi, best[1, 1], best[1, 2], best[1, 3], steps, False)
+    if steps:
+        step_starts(blocks, mean, tau2s, spread, columns, best)
+    else:
+        _uniform_starts(yi, vi, mean, tau2s, spread, columns, best)
+    first = climb(yi, vi, blocks, best[0, 1], best[0, 2], best[0, 3], steps, False)
+    second = climb(yi, vi, blocks, best[1, 1], best[1, 2], best[1, 3], steps, False)
     chosen = second if second.value > first.value and second.ok == 1.0 else first
     if chosen.ok == 0.0:
         chosen = second
@@ -338,8 +252,9 @@ def information(found):
 @kernel
 def profile(yi, vi, mu, start):
     """Log-likelihood of p-uniform* at a given mu, largest over tau2; climbed from two starts."""
-    first = climb(yi, vi, mu, start, 0.0, False, True)
-    second = climb(yi, vi, mu, 0.0, 0.0, False, True)
+    unused = np.empty(0)
+    first = climb(yi, vi, unused, mu, start, 0.0, False, True)
+    second = climb(yi, vi, unused, mu, 0.0, 0.0, False, True)
     return max(first.value, second.value)
 
 

@@ -130,8 +130,8 @@ def test_error_rates_are_held_against_what_their_test_allows():
     ("sizes", "wide", "words"),
     [
         ((20, 19, 22), False, "20 per group"), ((20, None, None), False, "20 per group"),
-        ((200, 150, 260), True, "150 to 260 per group (about 200; --reps narrows it)"),
-        ((200, 150, None), True, "150 or more per group (about 200; --reps narrows it)"),
+        ((200, 150, 260), True, "150 to 260 per group (about 200)"),
+        ((200, 150, None), True, "150 or more per group (about 200)"),
     ],
 )  # fmt: skip
 def test_a_size_with_a_wide_error_is_an_interval_first(sizes, wide, words):

@@ -50,13 +50,13 @@ def plan_page(result: Result) -> str:
     head = [*paragraph(str(result.extra["headline"])), ""]
     head += [*paragraph(result.answer, "ANSWER  "), ""]
     tail = [*warning_lines(document), *repeat(document)]
-    for left_out in range(8):
-        sizes = (6, 4, 4, 4, 3, 3, 3, 3)[left_out]
+    for left_out in range(10):
+        sizes = (6, 4, 4, 4, 3, 3, 3, 3, 3, 3)[left_out]
         across = [] if left_out > 4 else _across(document)
         lines = [
             *head, *_chances(document, sizes), "", *_required(document, left_out < 6),
-            *_by_day(document, left_out), *_checks(document),
-            *_sensitivity(document, left_out < 3), *across, *tail,
+            *(_by_day(document, left_out) if left_out < 9 else []), *_checks(document),
+            *(_sensitivity(document, left_out < 3) if left_out < 8 else []), *across, *tail,
         ]  # fmt: skip
         if len(lines) <= _MOST_LINES:
             break
@@ -153,7 +153,7 @@ def _required(document: Mapping[str, Any], smaller: bool) -> list[str]:
                 own.append(row)
         planned = (name, share) == (_planned(document), 0.0)
         lines.append(f"{'>' if planned else ' '} {label:<{26 if wide else 17}}{cells}".rstrip())
-        if planned:
+        if planned and any(row is not None and row["animals"] is not None for row in own):
             lines.append(_animals_line(own, size, len(targets), 26 if wide else 17))
         shown += own
     lines += _marks_of(shown)

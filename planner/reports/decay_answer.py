@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from planner.decay_designs import ONE_DAY
 from planner.decay_levels import nominal
 from planner.decay_required import wanted_rows
 from planner.reports.decay_words import a_percent, days_words, does
@@ -51,12 +52,15 @@ def rough(row: Mapping[str, Any]) -> bool:
     return row["ci_ub"] is None or row["ci_ub"] - row["ci_lb"] > ROUGH * row["n"]
 
 
-def size_in_words(row: Mapping[str, Any]) -> str:
+def size_in_words(row: Mapping[str, Any], design: Any = None) -> str:
     """A required size: "30 per group", or first its interval where that is wide."""
+    each = "per group"
+    if design is not None and design.layout == "cohorts" and row["question"] not in ONE_DAY:
+        each = "per group and day"
     if not rough(row):
-        return f"{row['n']} per group"
+        return f"{row['n']} {each}"
     high = "or more" if row["ci_ub"] is None else f"to {row['ci_ub']}"
-    return f"{row['ci_lb']} {high} per group (about {row['n']}; --reps narrows it)"
+    return f"{row['ci_lb']} {high} {each} (about {row['n']})"
 
 
 def error_words(row: Mapping[str, Any]) -> str:
@@ -95,11 +99,11 @@ def _other(row: Mapping[str, Any], facts: Mapping[str, Any], chosen: Any) -> str
         return text + _days_left(row, facts)
     if row["n"] > facts["largest"]:
         return (
-            f"To {what} would take {size_in_words(row)}, {row['animals']} animals, which is not "
-            f"sensible.{_days_left(row, facts)}"
+            f"To {what} would take {size_in_words(row, design)}, {row['animals']} animals, which "
+            f"is not sensible.{_days_left(row, facts)}"
         )
     only = "as few as " if chosen is not None and row["n"] < 0.6 * chosen["n"] else ""
-    return f"To {what} takes {only}{size_in_words(row)}.{_raised(row)}"
+    return f"To {what} takes {only}{size_in_words(row, design)}.{_raised(row)}"
 
 
 def _raised(row: Mapping[str, Any]) -> str:
@@ -122,15 +126,25 @@ def _through(facts: Mapping[str, Any], wanted: Sequence[Mapping[str, Any]]) -> l
             continue
         takes = "more than can be searched"
         if row["n"] is not None:
-            takes = size_in_words(row)
-        optimistic = ""
-        if own["n"] is not None and (row["n"] is None or row["n"] > own["n"]):
-            optimistic = f"{own['n']} is optimistic: "
+            takes = size_in_words({**row, "question": "shape"}, facts["design"])
+        optimistic = f"{own['n']} is optimistic: " if _more(own, row) else ""
         said.append(
             f"{optimistic}{'a' if optimistic else 'A'} {row['shape']} decay that also leaves "
-            f"{row['effect']:.2f} SDs on day {row['day']:g} takes {takes}."
+            f"{row['effect']:.2f} SDs{_at(facts)} on day {row['day']:g} takes {takes}."
         )
     return said
+
+
+def _at(facts: Mapping[str, Any]) -> str:
+    """Whose effect a shape leaves: each truth's own, where a plan is for many."""
+    return " (at the matched truth)" if facts["asked"].plan_for == "assurance" else ""
+
+
+def _more(own: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
+    """Whether another shape takes more animals, by more than both simulation errors."""
+    if own["n"] is None or row["n"] is None:
+        return own["n"] is not None
+    return bool((own["ci_ub"] or own["n"]) < (row["ci_lb"] or row["n"]))
 
 
 def _early_decay(facts: Mapping[str, Any]) -> str:

@@ -87,7 +87,7 @@ def day_figure(result: Result) -> Figure:
     figure, axes = new_figure()
     names = dict.fromkeys((row["question"], row["truth"]) for row in rows)
     questions = list(dict.fromkeys(question for question, _ in names))
-    truths = list(dict.fromkeys(truth for _, truth in names))
+    truths = list(dict.fromkeys(("pooled", planned)))  # the same dashes in every figure
     for question, truth in names:
         own = [row for row in rows if (row["question"], row["truth"]) == (question, truth)]
         i, j = questions.index(question), truths.index(truth)

@@ -34,14 +34,19 @@ _READINGS = {
 def does(row: Mapping[str, Any], design: Any) -> str:
     """What a design does if it answers a question, such as "show the decay by day 24"."""
     sesoi = design.arms.sesoi
-    margin = "" if not sesoi else f" above {sesoi:g} SDs"
+    margin = "" if not sesoi else f" above {in_sds(sesoi)}"
     text = _DOES[row["question"]].format(
         day=design.times[-1], margin=margin, factor=design.factor, shape=row.get("shape"),
         gone=design.margin("gone"),
     )  # fmt: skip
     if row["question"] == "decay" and sesoi:
-        text = f"show a loss of more than {sesoi:g} SDs by day {design.times[-1]:g}"
+        text = f"show a loss of more than {in_sds(sesoi)} by day {design.times[-1]:g}"
     return text
+
+
+def in_sds(effect: float) -> str:
+    """An effect with its unit: "1 SD", "0.5 SDs"."""
+    return f"{effect:g} SD" if effect == 1.0 else f"{effect:g} SDs"
 
 
 def days_words(times: Sequence[float]) -> str:
@@ -55,8 +60,8 @@ def source_words(truth: Any) -> str:
     read = truth.taken
     if truth.after is None:
         return (
-            f"Given by hand: {read.delta0:g} SDs at the end of treatment (SD between laboratories "
-            f"{read.tau:g}), half-life {read.half_life:g} days."
+            f"Given by hand: {in_sds(read.delta0)} at the end of treatment (SD between "
+            f"laboratories {read.tau:g}), half-life {read.half_life:g} days."
         )
     start = (
         f"From {truth.after.review}, {truth.during.name} (effect size {truth.during.g}) and "

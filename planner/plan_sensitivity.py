@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from planner.questions import DISCOUNT, Questions, Truth
-from planner.selected_calibration import reads_se_as_sd
+from planner.selected_calibration import discount_reason
 
 if TYPE_CHECKING:
     from planner.calibration import Calibration
@@ -99,13 +99,14 @@ def sensitivity(
 
 
 def _sceptical(planned: Planned) -> tuple[str, str]:
-    """Why the discounted truth is what it is: see `planner.selected_calibration.discounted`."""
-    calibration, truth = planned.calibration, planned.sceptical
-    if reads_se_as_sd(calibration.mu):
-        return "se-read-as-sd", "standard errors were read as SDs"
-    if (truth.mu[0], truth.tau[0]) == ((1.0 - DISCOUNT) * calibration.mu, calibration.tau):
-        return "share", f"by {DISCOUNT:.0%}, as no truth fits under selection"
-    return "selection", "by selection: P > 0.05 published once in five"
+    """Why the discounted truth is what it is, and in words."""
+    truth = planned.sceptical
+    why = discount_reason(planned.calibration, float(truth.mu[0]), float(truth.tau[0]))
+    return why, {
+        "se-read-as-sd": "standard errors were read as SDs",
+        "share": f"by {DISCOUNT:.0%}, as no truth fits under selection",
+        "selection": "by selection: P > 0.05 published once in five",
+    }[why]
 
 
 def _of_the_outcome(planned: Planned) -> list[dict[str, Any]]:

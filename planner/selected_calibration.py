@@ -169,6 +169,14 @@ def discounted(
     return found.mu, found.tau
 
 
+def discount_reason(calibration: Calibration, mu: float, tau: float) -> str:
+    """Why `discounted` is what it is: "selection", "se-read-as-sd", or "share": a quarter off."""
+    if reads_se_as_sd(calibration.mu):
+        return "se-read-as-sd"
+    taken_off = (mu, tau) == ((1.0 - DISCOUNT) * calibration.mu, calibration.tau)
+    return "share" if taken_off else "selection"
+
+
 def reads_se_as_sd(mu: float) -> bool:
     """Whether an effect is so large that published standard errors may have been read as SDs."""
     return abs(mu) > 3.0

@@ -137,7 +137,7 @@ def power(
         "sizes": sizes, "rows": rows, "animals": animals, "sd": sd, "unit": unit,
         "largest": LARGEST_RECOMMENDED,
         "trivial": questions.trivial(targets[0]), "command_scenario": scenario,
-        "truths": truths,
+        "truths": truths, "sceptical": sceptical,
     }  # fmt: skip
     return Result(
         command="power",

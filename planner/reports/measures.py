@@ -16,7 +16,7 @@ TRUTHS = {
     "new-lab": "new lab: its true effect varies around that mean with SD tau",
     "assurance": "not knowing the average: new lab, over all truths the article leaves open",
     "discounted": "new lab, if studies without a significant benefit were published once in 5 "
-    "(g > 3: SEs read as SDs)",
+    "(g > 3: SEs read as SDs; a quarter off where no truth fits)",
     "given": "the true effect varies with SD tau around mu, both given by hand",
     "as-printed": "the published average taken as the true effect, which it is not",
     "se-read-as-sd": "if published standard errors were read as SDs",
@@ -50,7 +50,7 @@ META_WORDS = {
     "new-lab": "effects of labs vary around the matched mean, SD tau",
     "assurance": "the same over all truths the article leaves open",
     "discounted": "truth behind it if studies without a significant benefit were published once "
-    "in 5 (g > 3: SEs read as SDs)",
+    "in 5 (g > 3: SEs read as SDs; a quarter off where no truth fits)",
     "wald": "estimate -/+ 1.96 standard errors",
     "hk": "Hartung-Knapp: t on k - 1, SE from the spread",
     "hk-wald": "the same, its SE never below Wald's",

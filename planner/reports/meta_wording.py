@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from planner.reports.discounted import discounted_words
 from planner.reports.measures import INTERVAL_NAMES, percent
 from planner.reports.wording import article, evidence_words
 
@@ -117,6 +118,7 @@ def meta_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
         found.append(
             ("failures", f"{failed} fits did not converge; they count as not significant.")
         )
+    found += discounted_words(facts)
     found += _clustered(facts)
     found += [("note", note) for note in (() if analysis is None else analysis.notes)]
     if analysis is not None:
@@ -318,6 +320,7 @@ def labs_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
             f"Designs with {smallest} animals per group are among those shown: one animal lost "
             "and a laboratory may have nothing to report.",
         ))  # fmt: skip
+    found += discounted_words(facts)
     found.append((
         "costs",
         "Only animals and laboratories are counted here: each laboratory adds approvals, "

@@ -12,7 +12,7 @@ _WORDS = (
      "a new laboratory, averaged over all truths that the published numbers leave open"),
     ("literature discounted", "discounted",
      "a new laboratory, if effects were published too large: by selection, or by standard errors "
-     "that were read as SDs where effects exceed 3"),
+     "that were read as SDs where effects exceed 3, or by a quarter where no truth fits selection"),
     ("chance of a significant benefit", "success",
      "significant, in the direction of benefit; the plan's power"),
     ("without an answer", "no_answer", "neither a benefit nor a harm is significant"),

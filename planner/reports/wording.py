@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from planner.reports.discounted import discounted_words
 from planner.reports.measures import NEW_LAB, percent
 
 
@@ -79,9 +80,8 @@ def power_answer(facts: Mapping[str, Any]) -> str:
     ]
     average = _row(facts, "pooled", target)
     if average and average["n"] is not None and average["n"] < row["n"]:
-        sentences.append(
-            f"{average['n']} per group would do only if your laboratory is exactly average."
-        )
+        size = per_group(design, average["n"])
+        sentences.append(f"{size} would do only if your laboratory is exactly average.")
     if row["ceiling"] < 0.995:
         sentences.append(f"No group size gives {lab} more than {percent(row['ceiling'])}.")
     return " ".join(sentences)
@@ -107,9 +107,7 @@ def _no_plan_answer(facts: Mapping[str, Any], lab: str) -> str:
             "on the other side."
         )
     tau = calibration.tau if calibration else facts["command_scenario"]["tau"]
-    doubt = ""
-    if analysis is not None and _includes_no_effect(analysis):
-        doubt = "The published interval includes no effect: there is no benefit to plan for. "
+    doubt = "" if analysis is None else harm_words(analysis)
     if wanted is None or ceiling <= target:
         if tau == 0.0 and facts["plan_for"] != "assurance":
             cause = "the assumed true effect is no larger than what is tested against"
@@ -131,6 +129,18 @@ def _no_plan_answer(facts: Mapping[str, Any], lab: str) -> str:
         f"({wanted['animals']} animals) would be needed for {lab} to have {article(target)} "
         f"{percent(target)} chance of a significant benefit. {helps}"
     )
+
+
+def harm_words(analysis: Any) -> str:
+    """That a publication shows no benefit, or a harm; empty where it shows a benefit."""
+    if _includes_no_effect(analysis):
+        return "The published interval includes no effect: there is no benefit to plan for. "
+    if analysis.sign < 0:
+        return (
+            f"The published effect size of {shown(analysis.g)} is a harm: there is no benefit to "
+            "plan for. "
+        )
+    return ""
 
 
 def _animals_answer(facts: Mapping[str, Any]) -> str:
@@ -176,7 +186,7 @@ def power_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
     target = facts["targets"][0]
     printed, average = _row(facts, "as-printed", target), _row(facts, "pooled", target)
     mu = calibration.mu
-    found += _discounted(facts)
+    found += discounted_words(facts)
     if analysis.sign < 0:
         found.append((
             "wrong-way",
@@ -245,27 +255,6 @@ def power_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
     return [{"code": code, "text": text} for code, text in found]
 
 
-def _discounted(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What the discounted truth is, where the plan is for it."""
-    if facts["plan_for"] != "discounted":
-        return []
-    truth = next(one for one in facts["truths"] if one.name == "discounted")
-    mu, tau = float(truth.mu[0]), float(truth.tau[0])
-    if facts["calibration"].mu > 3.0:
-        return [("discounted", f"Discounted: a mean effect size of {mu:.2f}, as if SEs were read "
-                 "as SDs.")]  # fmt: skip
-    if abs(mu - 0.75 * facts["calibration"].mu) < 1e-9:
-        return [("discounted", f"Discounted: a mean effect size of {mu:.2f}, a quarter smaller. No "
-                 "truth gives the published numbers under selection of weight 0.2.")]  # fmt: skip
-    return [(
-        "discounted",
-        f"The plan uses a mean effect size of {mu:.2f} (SD between laboratories {tau:.2f}): what "
-        "would publish these numbers if studies without a significant benefit were published only "
-        "once in five times (planner calibrate "
-        f"{facts['analysis'].option} --mechanism step).",
-    )]  # fmt: skip
-
-
 def _option(facts: Mapping[str, Any]) -> str:
     return f"planner power {facts['analysis'].option}"
 
@@ -295,6 +284,14 @@ def _row(facts: Mapping[str, Any], truth: str, target: float) -> Mapping[str, An
 
 def _groups(n1: int, n2: int) -> str:
     return f"{n1} animals per group" if n1 == n2 else f"{n1} treated and {n2} control animals"
+
+
+def per_group(design: Any, n: int) -> str:
+    """A group size in words, whose control group may be another."""
+    n1, n2 = design.groups(n)
+    if n1 == n2:
+        return f"{n1} per group"
+    return f"{n1} {'treated' if design.treated == 1 else 'in each treated group'} and {n2} control"
 
 
 def _ordered(row: Mapping[str, Any]) -> str:

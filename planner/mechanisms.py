@@ -286,4 +286,4 @@ def capped(
             f"{few} is published: it would take for ever; accepted: a weaker mechanism"
         ) from None
     exact = unpublished_share(mechanism, studies, mu, tau) if by_integral(mechanism) else None
-    return cap, exact
+    return cap, 0.0 if exact is not None and exact < 1e-9 else exact  # error of the integral

@@ -102,7 +102,7 @@ def bias(
     check_truth(mu, tau)
     reps = replications(reps, mcse, DEFAULT_REPS)
     varied = swept(mechanism, weight, strength, cuts)
-    if not any(one.neutral(one.strengths[0]) for one in varied):
+    if not all(one.neutral(one.strengths[0]) for one in varied):
         varied += swept("none")  # what every test is compared with
     detectors = chosen("detector", detector, tuple(DETECTORS))
     corrections = ("none", *(name for name in chosen("correction", correction, tuple(CORRECTIONS))

@@ -5,6 +5,7 @@ from itertools import pairwise
 import pytest
 
 import planner
+from planner.reports.bias import bias_page
 from sims.smallstudy_names import CORRECTIONS
 
 TRUTH = {"mu": 0.8, "tau": 0.4, "k": (6,), "sizes": "4:12", "reps": 60}
@@ -91,3 +92,16 @@ def test_each_correction_has_a_look_of_its_own(result):
     assert len({line.get_color() for line in lines}) == len(lines) == len(CORRECTIONS)
     assert len({line.get_marker() for line in lines}) == len(lines)
     assert len({panel.get_ylim() for panel in figure.axes}) == 1
+
+
+def test_each_mechanism_and_k_has_a_line_of_the_page(result):
+    lines = [line for line in bias_page(result).splitlines() if line.startswith("   k ")]
+    others = result.extra["others"]
+    counts = {other["k"] for other in others}
+    nothing = [line for line in lines if "nothing happens" in line]
+    assert len(lines) - len(nothing) in (len(others), len(others) + 1)
+    assert len(nothing) <= len(counts)
+    for other in others:
+        name = f"k {other['k']}: {other['mechanism']} "
+        assert sum(name in line for line in lines) == 1
+    assert len(bias_page(result).splitlines()) < 60

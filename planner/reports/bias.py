@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 WIDTH = 28  # of the columns of one measure
 LINES = 60
 SLIM = ("pet", "peese", "egger-n-vi")  # close to PET-PEESE and egger-n
+SHORT = {"trimfill-r0": "trim, fill (R0)", "limit": "limit meta-an."}
 NOTES = (
     "  seen: by the best fair test, no: no more than where nothing happens; mean 0:",
     "  a benefit at a mean effect of 0; !: moves estimates with nothing there, too.",
@@ -41,7 +42,7 @@ Column = tuple[str, tuple[str, ...], Callable[[float | None], str]]
 def bias_page(result: Result) -> str:
     """The page of `planner bias`; what does not fit is left to --json, and said."""
     page = ""
-    for level in range(3 if result.extra["others"] else 2):
+    for level in range(4 if result.extra["others"] else 2):
         page = _page(result, level)
         if page.count("\n") < LINES - 1:
             break
@@ -52,7 +53,7 @@ def _page(result: Result, level: int) -> str:
     """The page.
 
     level : 0 all; 1 without what says little beside the others; 2 one line for each other
-        mechanism, k and n rather than the second table
+        mechanism, k and n rather than the second table; 3 one line for each and no tables
     """
     document = result.document()
     rows = document["performance"]
@@ -63,27 +64,37 @@ def _page(result: Result, level: int) -> str:
     left_out = {"trimfill-r0", *(SLIM if level else ()), *never}
     lines = [*paragraph(str(result.extra["headline"])), ""]
     lines += [*paragraph(result.answer, "ANSWER  "), ""]
-    first = (("bias", ("bias (SDs)",), _signed), ("rmse", ("rmse (SDs)",), _signed))
-    lines += _corrections(rows, shown, first, left_out)
-    if level < 2:
-        lines = lines[:-1] if level else lines
-        tau = document["truth"]["tau"]
-        heads = ("significant, either", f"direction: mean 0, SD {tau:.2f}")
-        level_of = f"{100.0 * (1.0 - document['scenario']['alpha']):.6g}%"
-        second = (
-            ("coverage", ("", f"{level_of} interval covers"), _share),
-            ("type_i", heads, _share),
-        )
-        lines += _corrections(rows, shown, second, left_out)
-    lines += _detectors(rows, shown, level, left_out, never)
+    if level < 3:
+        lines += _tables(document, shown, level, left_out, never)
     end = [*warning_lines(document), *repeat(document)]
-    others = _others(document, all_groups[0])
+    others = _others(document, all_groups, level)
     room = LINES - 1 - len(lines) - len(end)
-    if level == 2 and len(others) > room:
+    if level == 3 and len(others) > room:
         most = max(1, room - 3 - len(NOTES))  # of mechanisms, k and n
         more = f"    and {len(others) - 2 - len(NOTES) - most} more: --json or --out has them all"
         others = [*others[: most + 1], more, *NOTES, ""]
     return "\n".join([*lines, *others, *end])
+
+
+def _tables(
+    document: Mapping[str, Any],
+    shown: Sequence[tuple[Any, ...]],
+    level: int,
+    left_out: Collection[str],
+    never: Collection[str],
+) -> list[str]:
+    """Tables of corrections and tests of the first mechanism, k and n."""
+    rows = document["performance"]
+    first = (("bias", ("bias (SDs)",), _signed), ("rmse", ("rmse (SDs)",), _signed))
+    lines = _corrections(rows, shown, first, left_out)
+    if level < 2:
+        lines = lines[:-1] if level else lines
+        heads = ("significant, either", f"direction: mean 0, SD {document['truth']['tau']:.2f}")
+        level_of = f"{100.0 * (1.0 - document['scenario']['alpha']):.6g}%"
+        second = (("coverage", ("", f"{level_of} interval covers"), _share),
+                  ("type_i", heads, _share))  # fmt: skip
+        lines += _corrections(rows, shown, second, left_out)
+    return lines + _detectors(rows, shown, level, left_out, never)
 
 
 def _never(rows: Sequence[Mapping[str, Any]], shown: Sequence[tuple[Any, ...]]) -> set[str]:
@@ -217,21 +228,29 @@ def _percent(value: float | None) -> str:
     return "-" if value is None else percent(value)
 
 
-def _others(document: Mapping[str, Any], first: Sequence[tuple[Any, ...]]) -> list[str]:
-    """One line for each further mechanism, k and n, at its strongest; and where nothing happens."""
+def _others(
+    document: Mapping[str, Any], all_groups: Sequence[list[tuple[Any, ...]]], level: int
+) -> list[str]:
+    """One line for each further mechanism, k and n, at its strongest; and where nothing happens.
+
+    Where tables have no room, the first is among them.
+    """
     if not document["others"]:
         return []
     rows, alpha = document["performance"], document["scenario"]["alpha"]
-    lines = [
-        f"  {'also simulated, the strongest':<31}{'hidden':>6}{'bias':>6}  "
-        f"{'smallest rmse':<20}{'seen':>6}{'mean 0':>7}"
-    ]
-    sizes = {first[0][3:]: None}
-    by_group = {(group[0][0], *group[0][3:]): group for group in groups(rows)}
-    for other in document["others"]:
+    what = "also simulated, the strongest" if level < 3 else "each at the strongest"
+    lines = [f"  {what:<31}{'hidden':>6}{'bias':>6}  {'smallest rmse':<20}{'seen':>6}{'mean 0':>7}"]
+    first = all_groups[0][0]
+    sizes = {first[3:]} if level < 3 else set()
+    by_group = {(group[0][0], *group[0][3:]): group for group in all_groups}
+    entries = list(document["others"])
+    if level == 3:
+        own = {"mechanism": first[0], "k": first[3], "n": first[4]}
+        entries.insert(0, {**own, "all_bias": document["all_bias"]})
+    for other in entries:
         group = by_group[other["mechanism"], other["k"], other["n"]]
         if group[0][3:] not in sizes:
-            sizes[group[0][3:]] = None
+            sizes.add(group[0][3:])
             lines.append(_other(rows, without(rows, group), alpha, "-"))
         chance = precise(other["all_bias"]["benefit"]["value"])
         lines.append(_other(rows, group[-1], alpha, chance))
@@ -243,14 +262,14 @@ def _other(
 ) -> str:
     nothing = does_nothing(*place[:3])
     name = f"k {place[3]}" + ("" if place[4] is None else f", n {place[4]}")
-    name += ": nothing happens" if nothing else f": {place[0]}, {strength_words(place)}"
+    name += ": nothing happens" if nothing else f": {place[0]} {strength_text(place)}"
     best, test = winner(rows, place), best_detector(rows, place, alpha)
     chosen = "-"
     if best is not None:
         kept = best.name if best.better else "none"
         error = number(rows, place, "rmse", correction=kept) or 0.0
         mark = "!" if best.whatever and best.better else ""
-        chosen = f"{CORRECTION_NAMES[kept][:15]} {error:.2f}{mark}"
+        chosen = f"{SHORT.get(kept, CORRECTION_NAMES[kept])} {error:.2f}{mark}"
     seen = "-" if test.name is None else "no"
     if test.name is not None and (test.sees or nothing):
         seen = precise(test.power)

@@ -79,9 +79,14 @@ def strength_text(place: tuple[Any, ...]) -> str:
 
 
 def without(rows: Sequence[Row], group: Sequence[tuple[Any, ...]]) -> tuple[Any, ...]:
-    """The situation where nothing happens, with the k and n of a group; every run has it."""
+    """The situation where nothing happens, with the k and n of a group; every run has it.
+
+    The group's own, else that of no mechanism.
+    """
     places = dict.fromkeys([*group, *(situation(row) for row in rows)])
-    return next(place for place in places if does_nothing(*place[:3]) and place[3:] == group[0][3:])
+    found = [x for x in places if does_nothing(*x[:3]) and x[3:] == group[0][3:]]
+    own = [x for x in found if x[0] == group[0][0]]
+    return (own or [x for x in found if x[0] == "none"] or found)[0]
 
 
 def strongest(rows: Sequence[Row], group: Sequence[tuple[Any, ...]]) -> tuple[Any, ...]:

@@ -358,7 +358,7 @@ def test_what_the_answer_calls_best_is_in_the_json(step):
         assert row["winner"]["rmse"] == errors[row["winner"]["name"]]
         none = value(step, "bias", weight=row["weight"], correction="none")["value"]
         off = {n: value(step, "bias", weight=row["weight"], correction=n)["value"] for n in errors}
-        name = max(off, key=lambda n: abs(off[n] - none))
+        name = max(set(off) - {"pet", "peese"}, key=lambda n: abs(off[n] - none))
         assert row["most_moved"] == {"name": name, "moved": pytest.approx(off[name] - none)}
     assert f"moves the estimate by {found[1]['most_moved']['moved']:+.2f}" in step.answer
 

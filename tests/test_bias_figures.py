@@ -105,3 +105,17 @@ def test_each_mechanism_and_k_has_a_line_of_the_page(result):
         name = f"k {other['k']}: {other['mechanism']} "
         assert sum(name in line for line in lines) == 1
     assert len(bias_page(result).splitlines()) < 60
+
+
+def test_what_does_not_exist_is_in_no_figure_and_many_columns_are_the_strongest():
+    result = planner.bias(
+        mu=0.8, tau=0.4, k=(3, 4, 5, 6, 7, 8), n=(6,), reps=20, correction="trimfill,pet",
+        detector="egger-n", mechanism="step,direction",
+    )  # fmt: skip
+    assert labels_of(result.figures["bias"](result)) == ["uncorrected", "trim and fill"]
+    panel = result.figures["winners"](result).axes[0]
+    assert [text.get_text() for text in panel.yaxis.get_ticklabels()] == [
+        "uncorrected", "trim and fill",
+    ]  # fmt: skip
+    ticks = [text.get_text() for text in panel.xaxis.get_ticklabels()]
+    assert ticks == ["0.05"] * 12

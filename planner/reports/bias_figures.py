@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from planner.results import Result
 
 _MOST_PANELS = 4
+_MOST_COLUMNS = 26
 # Of each correction its own: Okabe & Ito 2008 with Tol's wine and a grey; and markers for print.
 _LOOKS = {
     "none": ("#000000", "o"), "trimfill": ("#0072B2", "s"), "trimfill-r0": ("#56B4E9", "D"),
@@ -39,7 +40,7 @@ def bias_by_strength(result: Result) -> Figure:
     """Bias of every correction over the strengths; one panel for each mechanism and k."""
     rows = result.document()["performance"]
     shown = _panels(rows)[:_MOST_PANELS]
-    names = list(dict.fromkeys(row["correction"] for row in rows if row["correction"]))
+    names = _existing(rows)
     figure: Figure
     figure, axes = new_figure(columns=len(shown), width=2.6 + 3.9 * len(shown), height=4.6)
     panels = [axes] if len(shown) == 1 else list(axes)
@@ -68,6 +69,15 @@ def bias_by_strength(result: Result) -> Figure:
     panels[0].set_ylabel("bias of the mean effect (SDs)")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper", fontsize=8)
     return figure
+
+
+def _existing(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Corrections that exist in some synthesis."""
+    found = dict.fromkeys(
+        row["correction"] for row in rows
+        if row["measure"] == "rmse" and row["correction"] and row["value"] is not None
+    )  # fmt: skip
+    return list(found)
 
 
 def _panels(rows: Sequence[Mapping[str, Any]]) -> list[list[tuple[Any, ...]]]:
@@ -128,8 +138,10 @@ def winners(result: Result) -> Figure:
     """Root mean squared error of every correction relative to none; the smallest has a frame."""
     rows = result.document()["performance"]
     shown = sorted(groups(rows), key=lambda group: group[0][0] != "none")
+    if sum(len(group) for group in shown) > _MOST_COLUMNS:  # each at its strongest
+        shown = [group[-1:] for group in shown]
     places = [place for group in shown for place in group]
-    names = list(dict.fromkeys(row["correction"] for row in rows if row["correction"]))
+    names = _existing(rows)
     values = []
     for name in names:
         line = []

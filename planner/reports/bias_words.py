@@ -185,12 +185,14 @@ def _shift(rows: Sequence[Row], place: tuple[Any, ...], name: str) -> float:
 
 
 def most_moved(rows: Sequence[Row], place: tuple[Any, ...]) -> tuple[str, float] | None:
-    """The correction that moves the estimate most, and by how much."""
+    """The correction that moves the estimate most, and by how much; PET-PEESE for its parts."""
+    names = {row["correction"] for row in rows}
+    parts = ("pet", "peese") if "pet-peese" in names else ()
     found = [
         (_shift(rows, place, str(row["correction"])), str(row["correction"]))
         for row in rows
         if row["measure"] == "bias" and situation(row) == place
-        and row["correction"] not in (None, "none") and row["value"] is not None
+        and row["correction"] not in (None, "none", *parts) and row["value"] is not None
     ]  # fmt: skip
     if not found:
         return None

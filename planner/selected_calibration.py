@@ -37,6 +37,7 @@ N_CHECK = 1 << 14
 N_SETS = 2000  # of studies behind a joint distribution
 N_CELLS = 32  # of its grid, along mu and along tau
 _STEPS = 3  # that progress is shown in
+STAGE = "truths under selection"
 DISCOUNT_WEIGHT = 0.2  # of the truth called "discounted"
 DISCOUNTED = Swept(name="step", strengths=(DISCOUNT_WEIGHT,))
 SHIPPED = "selected.json"
@@ -117,7 +118,7 @@ def calibrate_selected(
 
         def step(part: int, done: int = done) -> None:
             if progress is not None:
-                progress("selection", _STEPS * done + part, _STEPS * len(varied.strengths))
+                progress(STAGE, _STEPS * done + part, _STEPS * len(varied.strengths))
 
         key = _key(analysis, calibration, varied, strength, seed)
         kept = _kept(key)

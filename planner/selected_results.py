@@ -13,7 +13,7 @@ from planner.mechanisms import Swept, distance, swept
 from planner.published import Analysis
 from planner.references import references
 from planner.results import Result, provenance
-from planner.selected_calibration import Selected, calibrate_selected
+from planner.selected_calibration import STAGE, Selected, calibrate_selected
 from planner.selected_joint import few_sets
 from sims.smallstudy_names import STRENGTHS
 
@@ -74,7 +74,7 @@ def selected_result(
     found = []
     for done, x in enumerate(order):
         if progress is not None:
-            progress("selection", done, len(order))
+            progress(STAGE, done, len(order))
         try:
             found += calibrate_selected(
                 analysis, calibration, one.only(x), seed=seed, jobs=jobs, complete=True
@@ -83,7 +83,7 @@ def selected_result(
             if x in one.strengths:
                 raise
         if progress is not None:
-            progress("selection", done + 1, len(order))
+            progress(STAGE, done + 1, len(order))
     wanted = one.columns(asked)
     chosen = next(x for x in found if (x.weight, x.strength) ==
                   (wanted["weight"], wanted["strength"]))  # fmt: skip

@@ -55,6 +55,27 @@ def test_short_or_quiet_work_shows_nothing(
     assert shown(monkeypatch, quiet, 0.2, after) == ""
 
 
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("quiet", [False, True])
+def test_a_log_gets_one_line_of_what_takes_long(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], quiet: bool, late: bool
+) -> None:
+    monkeypatch.setattr(notes, "_silent", False)
+    monkeypatch.setattr(notes, "_said", set())
+    monkeypatch.setattr(Progress, "SAID_AFTER", 0.05)
+    with Progress(quiet) as progress:
+        progress("done before", 1, 1)
+        if not late:
+            progress("selection", 0, 4)
+        if not quiet:
+            progress.timer.join(10.0)
+        for done in range(4):
+            progress("selection", done, 4)
+    err = capsys.readouterr().err
+    said = "planner: at work on: selection (on a terminal a bar shows the time left)\n"
+    assert err == ("" if quiet else said)
+
+
 @pytest.mark.parametrize("silent", [True, False])
 def test_quiet_is_of_one_command(monkeypatch: pytest.MonkeyPatch, silent: bool) -> None:
     # What the same process does afterwards, such as a notebook, is heard as before.
@@ -79,7 +100,7 @@ def test_new_evidence_reports_every_long_stage(monkeypatch: pytest.MonkeyPatch) 
     said: list[tuple[str, int, int]] = []
     planner.power(pool.analysis("new"), n=[8], reps=100, progress=lambda *call: said.append(call))
     stages = {stage: (done, total) for stage, done, total in said}
-    for stage in ("matched truth", "selection"):
+    for stage in ("matched truth", "truths under selection"):
         assert (stage, 0, stages[stage][1]) in said
         assert stages[stage][0] == stages[stage][1]
 

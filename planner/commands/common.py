@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from planner.errors import InputError
-from planner.notes import silence
+from planner.notes import note, silence
 from planner.options import parse_readings
 from planner.reports.text import WIDTH, paragraph, printable
 
@@ -136,19 +136,23 @@ class Progress:
     """A bar with the time left on stderr, for work of more than two seconds on a terminal.
 
     It opens by itself when the two seconds are over: a stage that has just begun may say nothing
-    more for long.
+    more for long. Elsewhere, as in a log, one line says what takes so long.
     """
 
     AFTER = 2.0  # seconds
+    SAID_AFTER = 8.0  # seconds, where there is no terminal
 
     def __init__(self, quiet: bool) -> None:
         silence(quiet)
-        self.wanted = not quiet and sys.stderr.isatty()
+        self.wanted = not quiet
+        self.terminal = sys.stderr.isatty()
         self.bar: Any = None
         self.tasks: dict[str, Any] = {}
         self.latest: dict[str, tuple[int, int]] = {}
+        self.late = False  # the line is due, and nothing was running when it was
         self.lock = threading.Lock()
-        self.timer = threading.Timer(self.AFTER, self._open)
+        when = self.AFTER if self.terminal else self.SAID_AFTER
+        self.timer = threading.Timer(when, self._open if self.terminal else self._say)
         self.timer.daemon = True
 
     def __call__(self, stage: str, done: int, total: int) -> None:
@@ -158,6 +162,8 @@ class Progress:
             self.latest[stage] = (done, total)
             if self.bar is not None:
                 self._show(stage)
+            elif self.late:
+                self._say_once()
 
     def _open(self) -> None:
         from rich.console import Console
@@ -171,6 +177,17 @@ class Progress:
             for stage, (done, total) in self.latest.items():
                 if done < total:
                     self._show(stage)
+
+    def _say(self) -> None:
+        with self.lock:
+            self.late = True
+            self._say_once()
+
+    def _say_once(self) -> None:
+        stages = [stage for stage, (done, total) in self.latest.items() if done < total]
+        if self.wanted and stages:
+            self.late = False
+            note(f"at work on: {stages[-1]} (on a terminal a bar shows the time left)")
 
     def _show(self, stage: str) -> None:
         done, total = self.latest[stage]

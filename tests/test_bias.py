@@ -371,6 +371,14 @@ def test_single_numbers_from_python(step):
     assert (one.scenario["weight"], one.scenario["k"], one.scenario["n"]) == ("0.2", [6], [5])
 
 
+def test_a_weight_of_zero_is_said_in_words():
+    asked = {**FAST, "reps": 20, "correction": "none", "detector": "begg", "weight": (0,)}
+    words = "With step at weight 0 (only significant benefits are published), "
+    assert planner.bias(**asked).answer.startswith(words)
+    # Beyond a cut at 0.5 others than significant benefits are published.
+    assert "only significant" not in planner.bias(**asked, cuts=(0.5,)).answer
+
+
 def test_the_published_k_is_answered_first_and_nothing_comes_last():
     result = planner.bias(
         planner.analysis("chronic-after"), mechanism="none,step", weight=(0.2,), k=(3, 6), **ONE

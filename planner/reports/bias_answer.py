@@ -89,9 +89,12 @@ def _what_it_does(
     if situation(found | {"n": facts["n"]}) == place and found["selected"] is not None:
         truth = found["selected"]
         other = f" ({percent(truth['unpublished'])} at {truth['mu']:.2f}, which fits then)"
+    only = ""
+    if place[:2] == ("step", 0.0) and facts["scenario"]["cuts"] is None:
+        only = " (only significant benefits are published)"
     return (
-        f"With {_mechanism(place)}, {hidden} of the studies run stay unpublished {at}{other}; the "
-        f"pooled effect is {wrong} ({base:+.2f} where nothing happens)."
+        f"With {_mechanism(place)}{only}, {hidden} of the studies run stay unpublished "
+        f"{at}{other}; the pooled effect is {wrong} ({base:+.2f} where nothing happens)."
     )
 
 

@@ -60,11 +60,11 @@ def bias_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
     found += _runaway(rows, strongest(rows, group))
     found += _sizes(rows, facts["answered"])
     if analysis is not None and facts["calibrate"] is not None:
-        found.append((
-            "truth",
-            "All truths that fit under selection, with their range: planner calibrate "
-            f"{analysis.option}{_clusters(scenario)}{facts['calibrate']}",
-        ))  # fmt: skip
+        start = "All truths that fit under selection, with their range"
+        if facts["all_bias"]["why"] == "raw-data":
+            start = "The truth that fits under this mechanism takes minutes to find"
+        options = f"{analysis.option}{_clusters(scenario)}{facts['calibrate']}"
+        found.append(("truth", f"{start}: planner calibrate {options}"))
     return [{"code": code, "text": text} for code, text in found]
 
 

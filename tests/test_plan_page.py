@@ -167,6 +167,13 @@ def test_the_keyboard_is_enough(browser: Browser, pages: dict[str, Path]) -> Non
     assert "none" not in reached.values()
     browser.press("ArrowRight", 39)
     assert browser.run("document.getElementById('shown-n').textContent") == "24"
+    browser.press("Tab", 9)
+    assert browser.run("document.activeElement.id") == "choose-target"
+    browser.press("ArrowLeft", 37)
+    assert browser.run("document.getElementById('shown-target').textContent") == "79%"
+    explored = browser.run("document.getElementById('explored').textContent")
+    assert explored.startswith("24 per group, 48 in all")
+    assert "A chance of 79% in a new laboratory takes" in explored
 
 
 def test_what_the_laboratory_types_follows_everywhere(
@@ -241,10 +248,14 @@ def test_answer_paragraph_and_design_are_printed_on_the_first_two_pages(
     end = browser.run("document.getElementById('design').getBoundingClientRect().bottom")
     assert end < 1.9 * A4[1]
     assert browser.printed().startswith(b"%PDF")
-    # No table is cut at the end of a page that it would fit on.
+    # Tables are not cut between pages; long ones not within four rows of their ends.
     tables = browser.run(
-        "[...document.querySelectorAll('.scroll')].map(e => "
-        "[getComputedStyle(e).breakInside, e.getBoundingClientRect().height])"
+        "[...document.querySelectorAll('.scroll')].map(e => [e.querySelectorAll('tbody tr').length,"
+        "getComputedStyle(e).breakInside, e.getBoundingClientRect().height,"
+        "getComputedStyle(e.querySelector('tbody tr')).breakAfter])"
     )
     assert len(tables) > 8
-    assert all(rule == "avoid" and height < A4[1] for rule, height in tables)
+    long = [table for table in tables if table[1] == "auto"]
+    assert len(long) == 2
+    assert all(rows >= 12 and after == "avoid" for rows, _, _, after in long)
+    assert all(height < A4[1] / 2 for _, rule, height, _ in tables if rule == "avoid")

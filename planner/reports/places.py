@@ -34,7 +34,7 @@ FORMATS: dict[str, Callable[[Any], str]] = {
     "signed": lambda x: f"{x:+d}" if x else "0",
     "d1": lambda x: f"{x:.1f}",
     "d2": lambda x: f"{x:.2f}",
-    "sd2": lambda x: f"{x:+.2f}",
+    "sd2": lambda x: f"{x:+.2f}" if abs(x) >= 0.005 else "0.00",
     "d4": lambda x: f"{x:.4f}",
     "g3": lambda x: f"{x:.3g}",
     "count": lambda x: f"{x:,}",

@@ -202,18 +202,22 @@ class Answers:
 
     # Required sizes --------------------------------------------------------------------------
 
-    def required(self, question: str, truth: Truths, goal: float, near: int | None = None) -> Found:
+    def required(
+        self, question: str, truth: Truths, goal: float, near: int | None = None,
+        most: int = MOST,
+    ) -> Found:  # fmt: skip
         """Smallest n whose chance of success reaches the goal, and its 95% interval.
 
         The interval is None where n is exact. None beyond 1000 per group where it is simulated.
 
         near : a size not far from it, if one is known, where a simulated search begins
+        most : about how far a simulated search goes
         """
         if goal >= self.ceiling(question, truth):
             return None, None, None
         least = self.design.least_n(question)
         if self.exact(question, truth, least) is None:
-            return self._simulated_n(question, truth, goal, least, near)
+            return self._simulated_n(question, truth, goal, least, near, most)
         return self._exact_n(question, truth, goal, least)
 
     def surely(self, question: str, truth: Truths, goal: float, near: int) -> int | None:
@@ -239,12 +243,14 @@ class Answers:
         return n, low, None if above >= ceiling else smallest_n(success, above, least, n)
 
     def _simulated_n(
-        self, question: str, truth: Truths, goal: float, least: int, near: int | None
+        self, question: str, truth: Truths, goal: float, least: int, near: int | None, most: int
     ) -> Found:
-        pilot = max(_LEAST_PILOT, int(_PILOT * self.reps))
         if near is None:
-            chances = partial(self._simulated, question, truth, reps=min(pilot, self.reps))
+            pilot = min(self.reps, max(_LEAST_PILOT, int(_PILOT * self.reps)))
+            chances = partial(self._simulated, question, truth, reps=pilot)
             near = rough_size(chances, goal, least)
+            if near is None:
+                return None, None, None
 
         def half(error: float) -> float:
             # Truths that are draws add to the error of replicates.
@@ -252,7 +258,7 @@ class Answers:
             return 1.96 * (own if len(truth.delta0) == 1 else max(own, error))
 
         chances = partial(self._simulated, question, truth, reps=self.reps)
-        return simulated_size(chances, goal, least, MOST if near is None else near, half)
+        return simulated_size(chances, goal, least, near, half, most)
 
     def _draws_se(self, question: str, truth: Truths, n: int) -> float:
         """Standard error of an exact chance because the truths are a sample of draws."""

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from planner.decay_answers import Answers
 from planner.decay_designs import DecayDesign, Truths
 from planner.decay_required import Asked, shapes_of
+from planner.decay_sizes import MOST, Found
 from planner.errors import InputError
 
 MOST_ROUNDS = 10  # of confirming; what is not confirmed by then lies where no size gets
@@ -44,10 +45,11 @@ class Confirmed(NamedTuple):
 
 
 def required_n(
-    answers: Answers, question: str, truth: Truths, goal: float, near: int | None = None
-) -> tuple[int | None, int | None, int | None]:
+    answers: Answers, question: str, truth: Truths, goal: float, near: int | None = None,
+    most: int = MOST,
+) -> Found:  # fmt: skip
     """n that answers a question whatever the shape it is asked about, and its interval."""
-    found = [answers.required(question, truth.shaped(shape), goal, near)
+    found = [answers.required(question, truth.shaped(shape), goal, near, most)
              for shape in shapes_of(question)]  # fmt: skip
     if any(n is None for n, _, _ in found):
         return None, None, None

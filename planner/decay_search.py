@@ -22,6 +22,7 @@ from planner.decay_designs import QUESTIONS, DecayDesign, Truths, check_days
 from planner.decay_levels import error_rates, exceeds, nominal
 from planner.decay_pictures import truths_of
 from planner.decay_required import Asked, shapes_of
+from planner.decay_sizes import MOST
 from planner.errors import InputError, unknown
 from planner.results import Result, best, provenance
 from planner.two_arm import LARGEST_RECOMMENDED
@@ -34,12 +35,8 @@ MOST_SETS = 20_000
 SIMULATED = 8  # sets of each number of sessions
 SEARCH_REPS = 2000
 _SCREENED = 200  # truths behind the screening
+_FAR = 2  # times the best n: a set that needs more is none of the best
 _LEAST = {"decay": 2, "half-life": 2, "shape": 3, "residual": 1, "gone": 1}
-
-
-def robust_truth(truths: dict[str, Truths]) -> Truths:
-    """The truth that the search is robust to: all joint draws, where there are any."""
-    return truths.get("assurance", next(iter(truths.values())))
 
 
 def candidate_sets(
@@ -197,14 +194,15 @@ def best_sets(
     for m, ranked in by_sessions.items():
         ranked.sort()
         rows: list[tuple[int, int, Sized]] = []
-        near = None  # neighbours in rank need about as many: half of a search is where to begin
+        # Neighbours in rank need about as many: half of a search is where to begin.
+        near, most = None, MOST
         for place, (_, times) in enumerate(ranked):
             if place >= simulated and times != tuple(7.0 * i for i in range(m)):
                 continue
             own = Answers(replace(design, times=times), reps, seed, jobs)
-            n, low, high = required_n(own, question, truth, goal, near)
-            near = n or near
+            n, low, high = required_n(own, question, truth, goal, near, most)
             if n is not None:
+                near, most = n, min(most, _FAR * n)
                 rows.append((n, place, Sized(n, low, high, times)))
             done = min(done + 1, total)
             if progress is not None:
@@ -228,7 +226,7 @@ def search_result(
     question = asked.questions[0]
     goal = asked.targets[0]
     truths = truths_of(truth.taken)
-    robust = robust_truth(truths)
+    robust = truths[asked.plan_for]  # over all joint draws, where there are any
     ranks = best_sets(design, question, robust, sets, goal, asked.seed, asked.jobs,
                       progress=progress)  # fmt: skip
     frontier: list[dict[str, Any]] = []
@@ -247,7 +245,7 @@ def search_result(
             if times not in plain:
                 answers = fresh(design, times, asked, 1)
                 plain[times] = sized(answers, question, robust, goal, row["needed"])
-            row |= _beside_weekly(row, plain[times])
+            row |= _beside_weekly(design, question, row, plain[times])
         frontier.append(row)
         performance += rows
     fewest: int | None = None
@@ -290,12 +288,16 @@ def _sized(row: dict[str, Any]) -> Sized:
     return Sized(row["needed"], row["ci_lb"], row["ci_ub"])
 
 
-def _beside_weekly(row: dict[str, Any], one: Sized) -> dict[str, Any]:
+def _beside_weekly(
+    design: DecayDesign, question: str, row: dict[str, Any], one: Sized
+) -> dict[str, Any]:
     """What a plain weekly schedule to the same last day needs: what its spacing costs, or saves."""
+    own = replace(design, times=one.times)
     return {
         "weekly_n": one.sure, "weekly_needed": one.n, "weekly_ci_lb": one.low,
         "weekly_ci_ub": one.high, "weekly_times": list(one.times),
         "weekly_sessions": len(one.times),
+        "weekly_animals": None if one.sure is None else own.animals(one.sure, [question]),
         "weekly_distinguishable": distinguishable(_sized(row), one),
     }  # fmt: skip
 
@@ -322,7 +324,8 @@ def _final(
         ),
         "ceiling": min(answers.ceiling(question, robust.shaped(s)) for s in shapes_of(question)),
         "weekly_n": None, "weekly_needed": None, "weekly_ci_lb": None, "weekly_ci_ub": None,
-        "weekly_times": None, "weekly_sessions": None, "weekly_distinguishable": None,
+        "weekly_times": None, "weekly_sessions": None, "weekly_animals": None,
+        "weekly_distinguishable": None,
         "distinguishable": None, "confirmed": again.chance if n is not None else None,
         "confirmed_mcse": again.mcse if n is not None else None,
         "confirmed_rounds": again.rounds,

@@ -11,6 +11,7 @@ Chances = Callable[[Sequence[int]], list[tuple[float, float]]]
 Found = tuple[int | None, int | None, int | None]
 
 MOST = 1000  # per group
+_CLEARLY = 4.0  # standard errors
 SURE = 1.6448536269514722  # standard errors of one-sided 95% confidence
 _FIRST = ((4, 7, 11, 16), (23, 33, 48), (70, 100), (145, 210), (300, 440), (640, MOST))
 _AROUND = (0.8, 0.87, 0.94, 1.0, 1.07, 1.15, 1.25)
@@ -32,9 +33,9 @@ class _Known:
             for n, (share, error) in zip(wanted, self._chances(wanted), strict=True):
                 self.share[n], self.error[n] = share, error
 
-    def reach(self, low: float, high: float) -> None:
+    def reach(self, low: float, high: float, most: int = MOST) -> None:
         """Run further sizes until some lie below one chance, and some above another."""
-        while max(self.share.values()) < high and max(self.share) < MOST:
+        while max(self.share.values()) < high and max(self.share) < most:
             self.run([max(self.share) + max(i, max(self.share) * (by - 1.0))
                       for i, by in enumerate(_ABOVE, start=1)])  # fmt: skip
         while min(self.share) > self.least and self.share[min(self.share)] >= low:
@@ -69,22 +70,28 @@ class _Known:
 
 
 def rough_size(chances: Chances, goal: float, least: int) -> int | None:
-    """About where the goal is reached, from a coarse range of sizes; None: not up to 1000."""
+    """About where the goal is reached, from a coarse range of sizes; 1000 where it is close there.
+
+    None: clearly not up to 1000.
+    """
     known = _Known(chances, least)
     for sizes in _FIRST:
         known.run(sizes)
         if max(known.share.values()) >= goal:
             return known.crossing(goal)
-    return None
+    best = max(known.share, key=lambda n: known.share[n])
+    return MOST if known.share[best] + _CLEARLY * known.error[best] >= goal else None
 
 
 def simulated_size(
-    chances: Chances, goal: float, least: int, near: int, half: Callable[[float], float]
-) -> Found:
+    chances: Chances, goal: float, least: int, near: int, half: Callable[[float], float],
+    most: int = MOST,
+) -> Found:  # fmt: skip
     """Smallest n whose simulated chance reaches the goal, and its 95% interval.
 
     near : a size not far from it, where the search begins
     half : half the width of the chance's interval at the goal, given the standard error there
+    most : about how far the search goes
     """
     known = _Known(chances, least)
     known.run([near * by for by in _AROUND])
@@ -93,7 +100,7 @@ def simulated_size(
         nearest = min(known.share, key=lambda n: abs(known.share[n] - goal))
         return half(known.error[nearest])
 
-    known.reach(goal - width(), min(0.999, goal + width()))
+    known.reach(goal - width(), min(0.999, goal + width()), most)
     n = known.smallest(goal)
     if n is None:
         return None, None, None

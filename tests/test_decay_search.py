@@ -210,3 +210,43 @@ def test_where_every_test_is_wrong_too_often_there_is_no_plan():
     assert result.recommended is None
     assert result.answer.startswith("No plan")
     assert f"{100 * row['type_i']:.1f}% of experiments" in result.answer
+
+
+def test_a_given_spread_between_laboratories_is_what_is_searched_for():
+    # seed 1: a spread as large as the effect leaves 84% of laboratories with a benefit at all
+    options = {"delta0": 4.0, "half_life": 9.0, "days": (0, 14), "optimize": True, "reps": 1000}
+    alone = planner.decay(**options).extra["frontier"][0]
+    spread = planner.decay(**options, tau=2.0)
+    row = spread.extra["frontier"][0]
+    assert row["n"] > alone["n"]
+    assert row["n_pooled"] <= alone["n"]
+    assert spread.required_rows[0]["truth"] == "given"
+    assert row["ceiling"] < 0.98 < alone["ceiling"]
+    assert planner.decay(**options, tau=8.0).recommended is None
+
+
+def test_cohorts_count_the_animals_of_every_day_and_losses_what_to_buy():
+    result = planner.decay(delta0=4.0, half_life=9.0, layout="cohorts", optimize=True,
+                           days=(0, 7, 14, 17), sessions=3, attrition=0.2, reps=500)  # fmt: skip
+    for row in result.extra["frontier"]:
+        assert row["animals"] == 2 * row["n"] * row["sessions"]
+        assert row["weekly_animals"] == 2 * row["weekly_n"] * row["weekly_sessions"]
+    chosen = next(row for row in result.extra["frontier"] if row["n"] == result.recommended)
+    assert f"({chosen['animals']} animals; buy {chosen['ordered']})" in result.answer
+    bars = frontier_figure(result).axes[0].containers
+    shown = {float(y) for bar in bars for y in bar.lines[0].get_ydata()}
+    assert shown >= {float(row["animals"]) for row in result.extra["frontier"]}
+    assert shown >= {float(row["weekly_animals"]) for row in result.extra["frontier"]}
+
+
+def test_a_size_that_is_out_of_reach_is_not_searched_for_long():
+    ran = []
+
+    def chances(sizes):
+        ran.extend(sizes)
+        return [(0.8 * n / (n + 300.0), 0.01) for n in sizes]
+
+    assert simulated_size(chances, 0.8, 2, 30, lambda error: error, 60) == (None, None, None)
+    assert 60 <= max(ran) < 100
+    assert rough_size(chances, 0.63, 2) == 1000  # 0.615 at 1000, within 4 standard errors
+    assert rough_size(chances, 0.7, 2) is None

@@ -57,13 +57,15 @@ def search_answer(facts: Mapping[str, Any]) -> str:
     what = what.replace(f"day {facts['design'].times[-1]:g}", f"day {chosen['times'][-1]:g}")
     sentences = [
         f"Measure on {days_words(chosen['times'])}, {chosen['n']} per group "
-        f"({chosen['animals']} animals): {lab} then has a chance of {_chance(chosen)} to {what}."
+        f"({chosen['animals']} animals{_bought(chosen)}): {lab} then has a chance of "
+        f"{_chance(chosen)} to {what}."
     ]
     if not facts["sensible"]:
         sentences = [
             f"More than {facts['largest']} per group are not sensible, and no set of days takes "
             f"fewer: on {days_words(chosen['times'])} {chosen['n']} per group "
-            f"({chosen['animals']} animals) give {lab} a chance of {_chance(chosen)} to {what}."
+            f"({chosen['animals']} animals{_bought(chosen)}) give {lab} a chance of "
+            f"{_chance(chosen)} to {what}."
         ]
     sentences.append(_with_error(chosen, goal))
     fewer = [row for row in facts["frontier"] if row["on_frontier"] and row is not chosen]
@@ -76,6 +78,10 @@ def search_answer(facts: Mapping[str, Any]) -> str:
         )
     sentences.append(_weekly_words(chosen))
     return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _bought(row: Mapping[str, Any]) -> str:
+    return "" if row["ordered"] == row["animals"] else f"; buy {row['ordered']}"
 
 
 def _chance(row: Mapping[str, Any]) -> str:
@@ -127,11 +133,11 @@ def _weekly_words(row: Mapping[str, Any]) -> str:
     if more:
         sessions = f"{abs(more)} {'more' if more > 0 else 'fewer'} session{'s' * (abs(more) > 1)}"
     size = size_words(row["weekly_n"], row["weekly_ci_lb"], row["weekly_ci_ub"])
-    text = f"{plain} takes {sessions} and {size}: "
+    text = f"{plain} takes {sessions} and {size}"
     if not row["weekly_distinguishable"]:
-        return f"{text}the n are not distinguishable."
-    lost = row["weekly_n"] - row["n"]
-    return text + (f"{lost} more per group." if lost > 0 else f"{-lost} fewer per group.")
+        return f"{text}, which the simulation cannot tell apart."
+    lost = row["weekly_animals"] - row["animals"]
+    return f"{text}: {abs(lost)} animals {'more' if lost > 0 else 'fewer'}."
 
 
 def search_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -237,7 +243,6 @@ def frontier_figure(result: Result) -> Figure:
     if not rows:
         axes.set_title("No set of days gets there.", fontsize=9, loc="left", color="#444444")
         return figure
-    per_n = rows[0]["animals"] / rows[0]["n"]
     plain = [row for row in rows if row["weekly_n"] is not None]
     # Weekly schedules by their own sessions; a little aside, so that neither hides the other.
     schedules = {row["weekly_times"][-1]: row for row in plain}
@@ -245,20 +250,20 @@ def frontier_figure(result: Result) -> Figure:
         weekly = [schedules[last] for last in sorted(schedules)]
         counts = [row["weekly_sessions"] for row in weekly]
         places = [m + 0.08 + 0.16 * counts[:i].count(m) for i, m in enumerate(counts)]
-        _errorbars(axes, places, weekly, "weekly_", per_n, fmt="s", linestyle="none",
+        _errorbars(axes, places, weekly, "weekly_", fmt="s", linestyle="none",
                    color=COLOURS[1], label="weekly, to the day written above")  # fmt: skip
         for place, row in zip(places, weekly, strict=True):
-            high = per_n * max(row["weekly_ci_ub"] or 0, row["weekly_n"])
+            high = _per_n(row, "weekly_") * max(row["weekly_ci_ub"] or 0, row["weekly_n"])
             axes.annotate(f"{row['weekly_times'][-1]:g}", (place, high), xytext=(0, 3),
                           textcoords="offset points", fontsize=8, ha="center",
                           color=COLOURS[1])  # fmt: skip
-    _errorbars(axes, [row["sessions"] - 0.06 for row in rows], rows, "", per_n, fmt="o",
+    _errorbars(axes, [row["sessions"] - 0.06 for row in rows], rows, "", fmt="o",
                linestyle=DASHES[0], color=COLOURS[0],
                label="best days (written below)")  # fmt: skip
-    top = max(per_n * (row[f"{kind}ci_ub"] or row[f"{kind}n"] or 0)
-              for row in rows for kind in ("", "weekly_"))  # fmt: skip
+    top = max(_per_n(row, kind) * max(row[f"{kind}ci_ub"] or 0, row[f"{kind}n"])
+              for row in rows for kind in ("", "weekly_") if row[f"{kind}n"])  # fmt: skip
     for i, row in enumerate(rows):
-        low = per_n * min(row["ci_lb"] or row["n"], row["n"])
+        low = _per_n(row, "") * min(row["ci_lb"] or row["n"], row["n"])
         axes.annotate(", ".join(f"{day:g}" for day in row["times"]), (row["sessions"], low),
                       xytext=(0, -8 - 13 * (i % 2)), textcoords="offset points", fontsize=8,
                       va="top", ha="center")  # fmt: skip
@@ -272,13 +277,20 @@ def frontier_figure(result: Result) -> Figure:
     return figure
 
 
+def _per_n(row: Mapping[str, Any], kind: str) -> float:
+    # Animals for each n per group: cohorts have as many again on every day.
+    return float(row[f"{kind}animals"] / row[f"{kind}n"])
+
+
 def _errorbars(
-    axes: Any, x: Sequence[float], rows: Sequence[Mapping[str, Any]], kind: str, per_n: float,
-    **look: Any,
-) -> None:  # fmt: skip
+    axes: Any, x: Sequence[float], rows: Sequence[Mapping[str, Any]], kind: str, **look: Any
+) -> None:
     """Animals with the simulation error of n."""
     n = [row[f"{kind}n"] for row in rows]
-    low = [per_n * max(0, m - (row[f"{kind}ci_lb"] or m)) for m, row in zip(n, rows, strict=True)]
-    high = [per_n * max(0, (row[f"{kind}ci_ub"] or m) - m) for m, row in zip(n, rows, strict=True)]
-    axes.errorbar(x, [per_n * m for m in n], yerr=[low, high], markersize=5, linewidth=1.3,
-                  capsize=3, **look)  # fmt: skip
+    each = [_per_n(row, kind) for row in rows]
+    low = [by * max(0, m - (row[f"{kind}ci_lb"] or m))
+           for by, m, row in zip(each, n, rows, strict=True)]  # fmt: skip
+    high = [by * max(0, (row[f"{kind}ci_ub"] or m) - m)
+            for by, m, row in zip(each, n, rows, strict=True)]  # fmt: skip
+    axes.errorbar(x, [row[f"{kind}animals"] for row in rows], yerr=[low, high], markersize=5,
+                  linewidth=1.3, capsize=3, **look)  # fmt: skip

@@ -103,6 +103,16 @@ def test_a_part_of_the_dear_ones_is_derived_again(
         derived_again(name, kept, capsys)
 
 
+def test_the_index_shows_the_figure_of_each_question() -> None:
+    from planner.reports.results_index import index
+
+    page = index(RESULTS, scenarios(), KINDS)
+    for picture in ("plan-chronic-after/curve", "decay-frontier/frontier", "labs-single-late/labs",
+                    "bias-single-late/bias", "calibrate-single-early/check"):  # fmt: skip
+        assert f'<img src="{picture}.svg"' in page
+    assert page.count("<img") == len(scenarios())
+
+
 def test_differences_are_found() -> None:
     kept = {"n_hit": 10, "value": 0.5, "text": "lab", "rows": [1.0, None, True], "a": 1}
     assert differences(kept, kept) == []

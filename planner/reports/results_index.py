@@ -14,8 +14,9 @@ def index(root: Path, scenarios: Sequence[Any], kinds: Mapping[str, str]) -> str
         "# Results",
         "",
         "Written by `planner reproduce`; `planner reproduce --check` runs everything again and "
-        "compares. Each folder has the page (`page.txt`), all numbers (`result.json`, "
-        "`performance.csv`), figures, and what made them (`scenario.toml`, `provenance.json`).",
+        "compares. Each folder has the page (`page.txt`), all numbers (`result.json` or "
+        "`plan.json`, and `performance.csv`), figures, and what made them (`scenario.toml`, "
+        "`provenance.json`).",
     ]
     for kind, question in kinds.items():
         own = [one for one in scenarios
@@ -45,11 +46,12 @@ def _answer(root: Path, scenario: Any) -> str:
 
 
 def _pictures(root: Path, scenarios: Sequence[Any]) -> str:
-    """A figure of each scenario: that of its question, or the first."""
+    """A figure of each scenario: that of its question, its curve, or the first."""
     found = []
     for one in scenarios:
+        order = (one.kind, "curve")
         written = sorted(
-            (root / one.name).glob("*.svg"), key=lambda f: (f.stem != one.kind, f.stem)
+            (root / one.name).glob("*.svg"), key=lambda f: (*(f.stem != name for name in order), f)
         )
         if written:
             place = f"{one.name}/{written[0].name}"

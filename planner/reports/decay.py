@@ -330,7 +330,7 @@ def _sensitivity(document: Mapping[str, Any], every: bool) -> list[str]:
         return []
     question, name = rows[0]["question"], rows[0]["truth"]
     if not every:
-        rows = [row for row in rows if row["what"] in ("rho", "dropout", "reading", "half_life")]
+        rows = [row for row in rows if row["what"] in ("rho", "dropout", "response_cv", "reading")]
     about = f"{SHORT[question]} ({rows[0]['shape']})" if question == "shape" else SHORT[question]
     text = (
         f"Per group ({about}, {_NAMES[name]}, {percent(rows[0]['target'])}) if assumed otherwise, "

@@ -91,16 +91,17 @@ def day_figure(result: Result) -> Figure:
     for question, truth in names:
         own = [row for row in rows if (row["question"], row["truth"]) == (question, truth)]
         i, j = questions.index(question), truths.index(truth)
-        look = {"color": COLOURS[i], "linestyle": DASHES[j], "marker": "os^v"[i], "markersize": 4}
+        look = {"color": COLOURS[i], "linestyle": DASHES[j], "marker": "os^v"[i], "markersize": 4,
+                "markerfacecolor": (COLOURS[i], "white")[j]}  # fmt: skip
         label = f"{_SAYS[question]}, {_NAMES[truth]}"
         low = [row["n"] - (row["ci_lb"] or row["n"]) for row in own]
         high = [(row["ci_ub"] or row["n"]) - row["n"] for row in own]
         x, n = [row["day"] for row in own], [row["n"] for row in own]
         if any(low) or any(high):
-            axes.errorbar(x, n, yerr=[low, high], linewidth=1.5, elinewidth=1, capsize=2,
-                          label=f"{label} (bars: simulation error)", **look)  # fmt: skip
-        else:
-            axes.plot(x, n, label=label, **look)
+            label += " (bars: simulation error)"
+            axes.errorbar(x, n, yerr=[low, high], fmt="none", ecolor=COLOURS[i], elinewidth=1,
+                          capsize=2)  # fmt: skip
+        axes.plot(x, n, label=label, **look)
     asked = parse_days(str(result.scenario["times"]))[-1]
     marked = [row for row in rows if row["truth"] == planned and row["day"] == asked]
     _mark_plan(axes, result, marked, asked)
@@ -144,7 +145,7 @@ def _mark_plan(axes: Any, result: Result, rows: list[Any], asked: float) -> None
 
 def sizes_figure(result: Result) -> Figure:
     """Chance that each question is answered, against n per group."""
-    from matplotlib.ticker import PercentFormatter
+    from matplotlib.ticker import MaxNLocator, PercentFormatter
 
     rows = [row for row in result.performance if row["measure"] == "success" and row["n"] <= 60]
     names = list(dict.fromkeys((row["question"], row["shape"]) for row in rows))
@@ -162,15 +163,17 @@ def sizes_figure(result: Result) -> Figure:
             dash = DASHES[j]
             look = {"color": COLOURS[i % 7], "linestyle": dash}
             axes.plot([row["n"] for row in own], [best(row) for row in own], **look)
+            face = (COLOURS[i % 7], "white")[j]  # told apart where there is one size only
             axes.plot([], [], marker="os^vDP"[i], markersize=4, label=f"{label}, {_NAMES[truth]}",
-                      **look)  # fmt: skip
+                      markerfacecolor=face, **look)  # fmt: skip
             axes.errorbar([row["n"] for row in own], [row["value"] for row in own],
                           yerr=[1.96 * row["mcse"] for row in own], fmt="os^vDP"[i], markersize=4,
-                          color=COLOURS[i % 7], linewidth=1)  # fmt: skip
+                          color=COLOURS[i % 7], linewidth=1, markerfacecolor=face)  # fmt: skip
     for target in result.scenario["target"]:
         axes.axhline(target, color="#666666", linewidth=0.8, linestyle=(0, (2, 3)))
         _beside(axes, target, f"{target:.0%} wanted")
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if result.recommended is not None:
         axes.axvline(result.recommended, color="black", linewidth=0.8)
         axes.annotate(f"plan: {result.recommended} per group", (result.recommended, 0.02),

@@ -40,6 +40,15 @@ def kernel(function: Callable[..., Any]) -> Any:
     return njit(**OPTIONS)(function)
 
 
+def inner(function: Callable[..., Any]) -> Any:
+    """Compile a kernel that makes no array and returns none: an inner loop over lanes.
+
+    Others count the references to each of their arrays when they begin and end, which takes as
+    long as adding up a row of lanes. Here whoever calls holds them.
+    """
+    return njit(_nrt=False, **OPTIONS)(function)
+
+
 def entry(function: Callable[..., Any]) -> Any:
     """Compile a kernel that Python calls, and keep its machine code between runs."""
     dispatcher = njit(**OPTIONS)(function)

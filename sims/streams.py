@@ -112,8 +112,23 @@ _EDGE = 3.6541528853610088
 @kernel
 def draw_normal(state):
     """Standard normal."""
+    # What all but one in a hundred numbers need is short enough to become part of every caller,
+    # so that the state stays in registers; the rest is a call.
+    word, state = next_word(state)
+    layer = word & _LAYER
+    fraction = word >> _S12
+    x = float(fraction) * _WIDTH[layer]
+    if word & _SIGN:
+        x = -x
+    if fraction < _INSIDE[layer]:
+        return x, state
+    return _draw_at_an_edge(word, state)
+
+
+@kernel
+def _draw_at_an_edge(word, state):
+    # The whole of the ziggurat, from the word that was drawn first.
     while True:
-        word, state = next_word(state)
         layer = word & _LAYER
         fraction = word >> _S12
         x = float(fraction) * _WIDTH[layer]
@@ -134,6 +149,7 @@ def draw_normal(state):
         low, high = _DENSITY[layer], _DENSITY[layer + _S1]
         if low + u * (high - low) < math.exp(-0.5 * x * x):
             return x, state
+        word, state = next_word(state)
 
 
 def scenario_key(*words: object) -> np.uint64:

@@ -108,7 +108,7 @@ def _loaded_by(module: str) -> set[str]:
 
 def _is_kernel(node: ast.AST) -> bool:
     return isinstance(node, ast.FunctionDef) and any(
-        ast.unparse(decorator) in ("kernel", "entry") for decorator in node.decorator_list
+        ast.unparse(decorator) in ("kernel", "inner", "entry") for decorator in node.decorator_list
     )
 
 

@@ -9,17 +9,19 @@ import math
 
 import numpy as np
 
-from sims.chi import draw_inverse_sd
-from sims.kernels import kernel
+from sims.kernels import inner, kernel
 from sims.lanes import LANES
+from sims.lanes.lookups import place, value_at
 from sims.lanes.pooling import EFFECT, VARIANCE, WEIGHT, from_front, study_row
 from sims.streams import draw_normal, draw_uniform, open_stream
 from sims.syntheses import effect
 
 # Rows of a block's truths: mu, tau^2, the true effect of a further laboratory, the number of the
-# truth; then scratch: the clusters' and the studies' part of tau^2; one study's size, animals and
-# the two terms of its sampling variance.
-TRUE_MU, TRUE_TAU2, THETA_NEW, PICKED, _COMMON, _WITHIN, _SIZE, _N, _A, _B, N_TRUTH = range(11)
+# truth; then scratch: the clusters' and the studies' part of tau^2; one study's size and what
+# follows from it: the SD of its deviation, its correction, the terms of its sampling variance.
+(
+    TRUE_MU, TRUE_TAU2, THETA_NEW, PICKED, _COMMON, _WITHIN, _SIZE, _SPREAD, _J, _A, _B, N_TRUTH,
+) = range(12)  # fmt: skip
 
 
 @kernel
@@ -40,7 +42,8 @@ def draw_block(key, first, lanes, mu, tau, studies, truths, n_given, work):
     """
     # Arrays are taken out of the tuple once: each access in a loop would count references.
     n, cdf, fixed, cluster = studies.n, studies.cdf, studies.fixed, studies.cluster
-    share, terms, sd_tables = studies.share, studies.terms, studies.sd_tables
+    share, terms, tables = studies.share, studies.terms, studies.sd_tables.reshape(-1)
+    places = np.empty(LANES, np.int64)
     n_studies, n_truths = fixed.shape[0], mu.shape[0]
     n_common = truths.shape[0] // LANES - N_TRUTH if share > 0.0 else 0
     for lane in range(lanes):
@@ -64,12 +67,14 @@ def draw_block(key, first, lanes, mu, tau, studies, truths, n_given, work):
             work[at + VARIANCE * LANES], state = draw_normal(state)
     for i in range(n_studies):
         at = study_row(n_given + i)
-        _sizes(cdf, fixed[i], lanes, truths, work, at)
-        _look_up(n, terms, sd_tables, lanes, truths, work, at)
+        if i == 0 or fixed[i] < 0 or fixed[i] != fixed[i - 1]:  # else it is all there
+            _sizes(cdf, fixed[i], lanes, truths, work, at)
+            _follow(n, terms, lanes, truths)
+        _look_up(tables, lanes, truths, work, at, places)
         _effects((N_TRUTH + cluster[i]) * LANES, lanes, truths, work, at)
 
 
-@kernel
+@inner
 def _sizes(cdf, fixed, lanes, truths, work, at):
     lanes, at = from_front(lanes), from_front(at)
     for lane in range(lanes):
@@ -81,27 +86,42 @@ def _sizes(cdf, fixed, lanes, truths, work, at):
                 truths[_SIZE * LANES + lane] += 1.0 if passed else 0.0
 
 
-@kernel
-def _look_up(n, terms, sd_tables, lanes, truths, work, at):
-    # Everything that is looked up, so that the loop after it is vectorised.
+@inner
+def _follow(n, terms, lanes, truths):
+    lanes = from_front(lanes)
     for lane in range(lanes):
         which = int(truths[_SIZE * LANES + lane])
-        z = work[at + VARIANCE * LANES + lane]
-        work[at + WEIGHT * LANES + lane] = terms[which, 0] * draw_inverse_sd(sd_tables, which, z)
-        truths[_N * LANES + lane] = n[which]
+        truths[_SPREAD * LANES + lane] = 2.0 / n[which]
+        truths[_J * LANES + lane] = terms[which, 0]
         truths[_A * LANES + lane], truths[_B * LANES + lane] = terms[which, 1], terms[which, 2]
+    for lane in range(lanes):
+        variance = truths[_WITHIN * LANES + lane] + truths[_SPREAD * LANES + lane]
+        truths[_SPREAD * LANES + lane] = math.sqrt(variance)
 
 
-@kernel
+@inner
+def _look_up(tables, lanes, truths, work, at, places):
+    # 1/s, by itself: so the loops before and after it are vectorised.
+    lanes, at = from_front(lanes), from_front(at)
+    for lane in range(lanes):
+        which = np.int32(truths[_SIZE * LANES + lane])
+        start, beyond = place(which, work[at + VARIANCE * LANES + lane])
+        places[lane], work[at + VARIANCE * LANES + lane] = start, beyond
+    for lane in range(lanes):
+        beyond = work[at + VARIANCE * LANES + lane]
+        work[at + WEIGHT * LANES + lane] = value_at(tables, places[lane], beyond)
+
+
+@inner
 def _effects(common, lanes, truths, work, at):
     common, lanes, at = from_front(common), from_front(lanes), from_front(at)
     for lane in range(lanes):
-        spread = math.sqrt(truths[_WITHIN * LANES + lane] + 2.0 / truths[_N * LANES + lane])
         deviation = (
             truths[_COMMON * LANES + lane] * truths[common + lane]
-            + spread * work[at + EFFECT * LANES + lane]
+            + truths[_SPREAD * LANES + lane] * work[at + EFFECT * LANES + lane]
         )
+        factor = truths[_J * LANES + lane] * work[at + WEIGHT * LANES + lane]
         work[at + EFFECT * LANES + lane], work[at + VARIANCE * LANES + lane] = effect(
-            truths[TRUE_MU * LANES + lane], deviation, work[at + WEIGHT * LANES + lane],
+            truths[TRUE_MU * LANES + lane], deviation, factor,
             truths[_A * LANES + lane], truths[_B * LANES + lane],
         )  # fmt: skip

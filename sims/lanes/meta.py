@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from sims.kernels import entry, kernel
+from sims.kernels import entry, inner
 from sims.lanes import LANES
 from sims.lanes.draws import PICKED, TRUE_MU, TRUE_TAU2, draw_block, truth_workspace
 from sims.lanes.pooling import (
@@ -57,7 +57,7 @@ def sums_shape(n_estimators: int, n_intervals: int, updates: bool = False) -> tu
     return n_estimators, own + n_intervals * each
 
 
-@kernel
+@inner
 def _give_sets(lanes, set_y, set_v, truths, work):
     # The given studies of the set that each lane has picked, into the first places.
     for lane in range(lanes):
@@ -66,7 +66,7 @@ def _give_sets(lanes, set_y, set_v, truths, work):
             set_study(work, i, lane, set_y[which, i], set_v[which, i])
 
 
-@kernel
+@inner
 def _add_estimates(work, estimator, lanes, truths, sums, at):
     lanes, at = from_front(lanes), from_front(at)
     mu, between, ok = (
@@ -88,7 +88,7 @@ def _add_estimates(work, estimator, lanes, truths, sums, at):
         sums[at + 8 * LANES + lane] += d2 * d2
 
 
-@kernel
+@inner
 def _add_intervals(work, estimator, interval, critical, critical_pi, lanes, truths, sums, at):
     # Comparisons with a bound that does not exist (NaN: hk of one study) are false.
     mu, ok = result_at(estimator, MU), result_at(estimator, OK)
@@ -109,7 +109,7 @@ def _add_intervals(work, estimator, interval, critical, critical_pi, lanes, trut
         _add_predictions(work, estimator, interval, critical_pi, lanes, truths, sums, at)
 
 
-@kernel
+@inner
 def _add_predictions(work, estimator, interval, critical, lanes, truths, sums, at):
     # A further laboratory's effect is N(mu, tau^2) and independent of the interval: the chance
     # that it lies inside is summed, instead of whether one that is drawn does (conditional Monte
@@ -135,7 +135,7 @@ def _add_predictions(work, estimator, interval, critical, lanes, truths, sums, a
         sums[at + 7 * LANES + lane] += counts if abs(work[mu + lane]) > half else 0.0
 
 
-@kernel
+@inner
 def _keep_own(work, estimators, own):
     # Results of the given sets alone, before new studies join them.
     for estimator in estimators:
@@ -144,12 +144,12 @@ def _keep_own(work, estimators, own):
             own[at + i] = work[at + i]
 
 
-@kernel
+@inner
 def _side(centre, half):
     return (1.0 if centre - half > 0.0 else 0.0) - (1.0 if centre + half < 0.0 else 0.0)
 
 
-@kernel
+@inner
 def _add_shifts(work, own, estimator, lanes, sums, at):
     mu, ok = result_at(estimator, MU), result_at(estimator, OK)
     lanes, at = from_front(lanes), from_front(at)
@@ -160,7 +160,7 @@ def _add_shifts(work, own, estimator, lanes, sums, at):
         sums[at + 2 * LANES + lane] += abs(shift)
 
 
-@kernel
+@inner
 def _add_changes(work, own, estimator, interval, critical, own_critical, lanes, sums, at):
     mu, se = result_at(estimator, MU), result_at(estimator, SE)
     hk, ok = result_at(estimator, HK), result_at(estimator, OK)
@@ -172,7 +172,7 @@ def _add_changes(work, own, estimator, interval, critical, own_critical, lanes, 
         sums[at + lane] += 0.0 if same or work[ok + lane] == 0.0 else 1.0
 
 
-@kernel
+@inner
 def _total(sums, out):
     for e in range(out.shape[0]):
         for which in range(out.shape[1]):
@@ -260,7 +260,7 @@ def tally_updates(
     _total(sums, out)
 
 
-@kernel
+@inner
 def _keep_replicates(work, k, estimators, lanes, truths, row, truth, yi, vi, pooled):
     for lane in range(lanes):
         for which in range(truth.shape[1]):

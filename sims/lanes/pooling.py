@@ -17,7 +17,7 @@ import math
 
 import numpy as np
 
-from sims.kernels import kernel
+from sims.kernels import inner, kernel
 from sims.lanes import LANES
 from sims.names import ESTIMATORS
 from sims.pooling import (
@@ -57,7 +57,7 @@ _STUDIES = _RESULTS + N_RESULTS * len(ESTIMATORS)
 EFFECT, VARIANCE, WEIGHT, _N_ROWS = range(4)
 
 
-@kernel
+@inner
 def from_front(at):
     """An index or a number of lanes as it is, 0 or more: said so that the compiler knows it.
 
@@ -67,7 +67,7 @@ def from_front(at):
     return at & 0x7FFFFFFF
 
 
-@kernel
+@inner
 def study_row(i):
     """Index of the first lane of a study's first row."""
     return from_front((_STUDIES + _N_ROWS * i) * LANES)
@@ -79,7 +79,7 @@ def pooling_workspace(k):
     return np.ones((_STUDIES + _N_ROWS * k) * LANES)
 
 
-@kernel
+@inner
 def set_study(work, i, lane, y, v):
     """Put study i of a lane's synthesis into a block."""
     at = study_row(i) + lane
@@ -87,20 +87,20 @@ def set_study(work, i, lane, y, v):
     work[at + VARIANCE * LANES] = v
 
 
-@kernel
+@inner
 def study(work, i, lane):
     """Effect and sampling variance of study i of a lane's synthesis."""
     at = study_row(i) + lane
     return work[at + EFFECT * LANES], work[at + VARIANCE * LANES]
 
 
-@kernel
+@inner
 def result_at(estimator, which):
     """Index of the first lane of a result (MU, SE, BETWEEN, HK or OK) of an estimator."""
     return from_front((_RESULTS + N_RESULTS * estimator + which) * LANES)
 
 
-@kernel
+@inner
 def _store(work, estimator, lane, mu, s1, tau2, q1, df, ok):
     at = result_at(estimator, MU) + lane
     work[at + MU * LANES] = mu
@@ -110,7 +110,7 @@ def _store(work, estimator, lane, mu, s1, tau2, q1, df, ok):
     work[at + OK * LANES] = ok
 
 
-@kernel
+@inner
 def _fixed_effect(work, k):
     # FE's results, and DL's tau^2 in _TAU2.
     for lane in range(LANES):
@@ -145,7 +145,7 @@ def _fixed_effect(work, k):
         work[_SCORE_AT_0 * LANES + lane] = restricted_score(s1, s2, work[_B2 * LANES + lane])
 
 
-@kernel
+@inner
 def _sums(work, k, powers):
     # Sums of w, w^2 and w^3 up to `powers`, at each lane's tau^2 and about its centre.
     for row in range(3 * powers):
@@ -170,7 +170,7 @@ def _sums(work, k, powers):
                 work[_B3 * LANES + lane] += w * wr * wr
 
 
-@kernel
+@inner
 def _moments_result(work, k):
     df = k - 1.0
     for lane in range(LANES):
@@ -183,7 +183,7 @@ def _moments_result(work, k):
         work[_DL_SUMS * LANES + at] = work[at]
 
 
-@kernel
+@inner
 def _start(work):
     # Every iteration starts from DL's sums, whatever was iterated before.
     tau2, centre = result_at(_DL, BETWEEN), result_at(_FE, MU)
@@ -196,7 +196,7 @@ def _start(work):
         work[_ACTIVE * LANES + lane] = 1.0
 
 
-@kernel
+@inner
 def _end_step(work, estimator, lane, k, new, m, q1, q2, c2):
     # Move an active lane's tau^2 to `new`, with its results there, and mark whether it goes on.
     # After a long step, not the last, sum w to first order can be below 0.
@@ -218,7 +218,7 @@ def _end_step(work, estimator, lane, k, new, m, q1, q2, c2):
     work[_ACTIVE * LANES + lane] = goes_on if active else 0.0
 
 
-@kernel
+@inner
 def _n_active(work):
     n = 0
     for lane in range(LANES):
@@ -226,7 +226,7 @@ def _n_active(work):
     return n
 
 
-@kernel
+@inner
 def _converged(work, estimator):
     ok, mu = result_at(estimator, OK), result_at(estimator, MU)
     for lane in range(LANES):
@@ -234,7 +234,7 @@ def _converged(work, estimator):
         work[ok + lane] = 1.0 - work[_ACTIVE * LANES + lane] if is_number else 0.0
 
 
-@kernel
+@inner
 def _paule_mandel_step(work, k):
     target = k - 1.0
     for lane in range(LANES):
@@ -250,7 +250,7 @@ def _paule_mandel_step(work, k):
         _end_step(work, _PM, lane, k, new, m, q1, q2, a2 - m * s2)
 
 
-@kernel
+@inner
 def _restricted_step(work, k):
     for lane in range(LANES):
         s1, s2, s3 = (
@@ -275,7 +275,7 @@ def _restricted_step(work, k):
         _end_step(work, _REML, lane, k, new, m, q1, q2, c2)
 
 
-@kernel
+@inner
 def _look_for_others(work, k):
     # Mark in _ACTIVE, beside lanes that did not converge, those whose restricted likelihood may
     # have a second maximum: the score is not positive somewhere below the one found, or positive
@@ -332,7 +332,7 @@ def _highest_maxima(work, k, yi, vi):
             _store(work, _REML, lane, x.mu, x.s1, tau2, x.q1, k - 1.0, ok)
 
 
-@kernel
+@inner
 def _copy_results(work, source, target):
     for at in range(N_RESULTS * LANES):
         work[result_at(target, MU) + at] = work[result_at(source, MU) + at]

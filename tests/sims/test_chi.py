@@ -7,6 +7,7 @@ from scipy import special, stats
 
 from sims.chi import draw_inverse_sd, inverse_sd, inverse_sd_table, inverse_sd_tables
 from sims.kernels import entry
+from sims.lanes.lookups import place, value_at
 from sims.streams import Z_MAX
 from tests.sims.helpers import U, first_normals
 
@@ -17,6 +18,14 @@ DFS = (2, 3, 4, 5, 6, 8, 10, 14, 22, 46, 100, 398, 1998)
 def look_up(tables, which, z, out):
     for i in range(z.shape[0]):
         out[i] = draw_inverse_sd(tables, which, z[i])
+
+
+@entry
+def look_up_in_two_steps(tables, which, z, out):
+    flat = tables.reshape(-1)
+    for i in range(z.shape[0]):
+        start, beyond = place(which, z[i])
+        out[i] = value_at(flat, start, beyond)
 
 
 def table_values(df: int, z: np.ndarray) -> np.ndarray:
@@ -94,3 +103,15 @@ def test_tables_of_several_degrees_of_freedom_stand_side_by_side() -> None:
     tables = inverse_sd_tables(np.array([4, 9, 4]))
     assert np.array_equal(tables[1], inverse_sd_table(9))
     assert np.array_equal(tables[0], tables[2])
+
+
+@pytest.mark.nojit
+def test_the_look_up_over_lanes_has_the_same_bits() -> None:
+    tables = inverse_sd_tables(np.array([4, 14, 22]))
+    ends = [-np.inf, -9.0, -Z_MAX, Z_MAX - 2.0**-40, Z_MAX, 9.0, np.inf, 0.0, -0.125, 0.125]
+    z = np.array([*ends, *np.linspace(-8.6, 8.6, 997)])
+    one, two = np.zeros(len(z)), np.zeros(len(z))
+    for which in range(len(tables)):
+        look_up(tables, which, z, one)
+        look_up_in_two_steps(tables, which, z, two)
+        np.testing.assert_array_equal(one, two)

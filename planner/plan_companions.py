@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,7 @@ def bias_result(
 def bias_rows(result: Result) -> list[dict[str, Any]]:
     """One row for each weight: the share unpublished, the error of the pooled effect, the tests.
 
-    Errors are in SDs; corrections that could not be fitted count as `n_failed` in the result.
+    Errors are in SDs, of the reviews in which a correction exists; `exists` is their share.
     """
     rows = result.performance
     weights = sorted({row["weight"] for row in rows if row["weight"] is not None}, reverse=True)
@@ -57,7 +58,11 @@ def bias_rows(result: Result) -> list[dict[str, Any]]:
             "unpublished": find("unpublished", weight),
             "error": find("bias", weight, correction="none"),
             "detectors": {name: find("rejection", weight, detector=name) for name in DETECTORS},
-            "corrections": {name: find("bias", weight, correction=name) for name in CORRECTIONS},
+            "corrections": {
+                name: {**find("bias", weight, correction=name),
+                       "exists": find("convergence", weight, correction=name)["value"]}
+                for name in CORRECTIONS
+            },
         }
         for weight in weights
     ]  # fmt: skip
@@ -161,7 +166,9 @@ def decay_parts(result: Result | None) -> dict[str, Any] | None:
     measured = parse_days(str(result.scenario["times"]))
     texts = _reading_texts()
     return {
-        "answer": result.answer, "target": rows[0]["target"] if rows else None,
+        # Not a second plan: what this other question takes.
+        "answer": re.sub(r"^Plan ", "It takes ", result.answer),
+        "target": rows[0]["target"] if rows else None,
         "days": measured, "last": measured[-1],
         "question": changes[0]["question"] if changes else None,
         "I2_published": truth["I2_published"],

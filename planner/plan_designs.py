@@ -6,11 +6,16 @@ from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
+from planner.two_arm import LARGEST_RECOMMENDED
+
 if TYPE_CHECKING:
     from planner.designs import Design
+    from planner.questions import Questions, Truth
     from planner.results import Result
 
 SIZES = range(2, 61)  # per group: every size that a plan looks at
+MOST = 500  # per group, where a budget buys more than the usual sizes
+LOWEST_GOAL, HIGHEST_GOAL = 50, 95  # percent that the page's slider goes to
 STEP = 8  # animals: "eight fewer", "eight more"
 SHOWN_WITHOUT_PLAN = (4, 6, 8, 12, 16, 24, 32)
 
@@ -94,28 +99,77 @@ def designs(sizes: Sizes, targets: Sequence[float], budget: int | None) -> list[
 
     With a budget that does not buy the recommended size, what it buys comes first.
     """
-    wanted = sizes.result.recommended
-    within = None if budget is None else _affordable(sizes.design, budget)
+    wanted = recommended(sizes, targets[0], budget)
+    within = None if budget is None else _affordable(sizes, budget)
     if wanted is None:
         return []
     found: list[tuple[str, int]] = []
     if within is not None and within < wanted:
         found.append(("budget", within))
     found.append(("recommended", wanted))
-    smaller, larger = _smaller(sizes, wanted, targets), _larger(sizes, wanted, targets)
+    # Without an average laboratory's size, fewer than what is planned first.
+    smaller = _smaller(sizes, wanted, found[0][1], targets)
+    larger = _larger(sizes, wanted, targets)
     found += [pair for pair in (smaller, larger) if pair[1] not in [n for _, n in found]]
-    return [{"role": role, **sizes.row(n)} for role, n in found[:3]]
+    return [
+        {"role": role, **(row := sizes.row(n)),
+         "over_budget": None if budget is None else max(0, row["ordered"] - budget)}
+        for role, n in found[:3]
+    ]  # fmt: skip
 
 
-def _affordable(design: Design, budget: int) -> int:
-    return min(design.largest_n(budget), SIZES[-1])
+def recommended(sizes: Sizes, target: float, budget: int | None) -> int | None:
+    """The size of `planner power`, or one it calls too large if the budget was given for it."""
+    if sizes.result.recommended is not None or budget is None:
+        return sizes.result.recommended
+    row = required_n(sizes.result, sizes.plan_for, target)
+    if row is None or row["n"] not in sizes.n or row["n"] <= LARGEST_RECOMMENDED:
+        return None  # a question not worth asking stays one
+    return int(row["n"]) if row["ordered"] <= budget else None
 
 
-def _smaller(sizes: Sizes, n: int, targets: Sequence[float]) -> tuple[str, int]:
+def sizes_for(row: Mapping[str, Any] | None, budget: int | None) -> range:
+    """Sizes that a plan looks at: also beyond the usual ones where a budget buys what is needed.
+
+    row : of the required size
+    """
+    if budget is None or row is None or row["n"] is None or row["ordered"] > budget:
+        return SIZES
+    needed = row["n"]
+    if not LARGEST_RECOMMENDED < needed <= MOST:
+        return SIZES
+    return range(SIZES[0], max(SIZES[-1], needed + needed // 4) + 1)
+
+
+def beyond(
+    sizes: Sizes, questions: Questions, truth: Truth
+) -> list[dict[str, Any]]:  # fmt: skip
+    """What each whole percent takes that no size of the curve reaches; n None where none does."""
+    most = sizes.sure("success", sizes.plan_for, sizes.n[-1])
+    found, n = [], sizes.n[-1]
+    for percent in range(LOWEST_GOAL, HIGHEST_GOAL + 1):
+        if percent / 100.0 <= most:
+            continue
+        needed = questions.smallest_n(truth, percent / 100.0, n)
+        n = needed or n
+        found.append({
+            "percent": percent, "n": needed,
+            "animals": None if needed is None else sizes.design.animals(needed),
+        })  # fmt: skip
+    return found
+
+
+def _affordable(sizes: Sizes, budget: int) -> int:
+    return min(sizes.design.largest_n(budget), int(sizes.n[-1]))
+
+
+def _smaller(
+    sizes: Sizes, n: int, planned: int, targets: Sequence[float]
+) -> tuple[str, int]:  # fmt: skip
     average = required_n(sizes.result, "pooled", targets[0])
     if average and average["n"] is not None and average["n"] < n:
         return "average-lab", average["n"]
-    return "fewer", max(2, n - max(1, n // 4))
+    return "fewer", max(2, planned - max(1, planned // 4))
 
 
 def _larger(sizes: Sizes, n: int, targets: Sequence[float]) -> tuple[str, int]:
@@ -124,10 +178,11 @@ def _larger(sizes: Sizes, n: int, targets: Sequence[float]) -> tuple[str, int]:
         *(("higher-target", required_n(sizes.result, sizes.plan_for, t)) for t in targets[1:]),
         ("quarter-smaller", required_n(sizes.result, "new-lab", targets[0], 0.25)),
     ]
+    step = max(2, n // 4)  # one animal more is no alternative
     for role, row in rows:
-        if row and row["n"] is not None and n < row["n"] <= SIZES[-1]:
+        if row and row["n"] is not None and n + step <= row["n"] <= sizes.n[-1]:
             return role, row["n"]
-    return "more", min(SIZES[-1], n + max(2, n // 4))
+    return "more", min(sizes.n[-1], n + step)
 
 
 def neighbours(sizes: Sizes, n: int | None, budget: int | None) -> list[dict[str, Any]]:
@@ -136,7 +191,7 @@ def neighbours(sizes: Sizes, n: int | None, budget: int | None) -> list[dict[str
     `change`: animals more than planned; `gain`: what that does to the chance of success.
     """
     if n is None:
-        bought = set() if budget is None else {_affordable(sizes.design, budget)}
+        bought = set() if budget is None else {_affordable(sizes, budget)}
         shown = sorted({*SHOWN_WITHOUT_PLAN, *bought})
         return [{**sizes.row(m), "change": None, "gain": None} for m in shown]
     base = sizes.row(n)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from planner.quantities import Interval, Quantity
+from planner.reports.wording import shown
+
 if TYPE_CHECKING:
     from planner.published import Analysis, Reading, Review
     from planner.quantities import Fact
@@ -32,11 +35,20 @@ def printed_numbers(analysis: Analysis) -> list[dict[str, Any]]:
         *((f"animals per group, {name}", fact) for name, fact in analysis.printed_sizes.items()),
     ]
     return [
-        {"name": name, "printed": str(fact), "unit": fact.unit,
+        {"name": name, "printed": _shown(fact), "unit": fact.unit,
          "where": "the studies' table" if fact.where == "study_data" else fact.where,
          "status": fact.status, "note": fact.note}
         for name, fact in facts if fact is not None
     ]  # fmt: skip
+
+
+def _shown(fact: Fact) -> str:
+    """As printed; what was worked out from a table of studies, rounded for reading."""
+    if isinstance(fact, Quantity):
+        return shown(fact)
+    if isinstance(fact, Interval):
+        return f"{shown(fact.lower)} to {shown(fact.upper)}"
+    return str(fact)
 
 
 def contradictions(analysis: Analysis, review: Review | None) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from planner.calibration import Calibration
     from planner.designs import Design
     from planner.published import Analysis
+    from planner.questions import Truth
     from planner.results import Result
 
 # What only the laboratory knows: marked [like this] wherever it is needed, never invented.
@@ -29,6 +30,8 @@ FILLS = {
                        "from mattering",
     "criteria of exclusion": "set before the experiment",
     "who is blinded": "treatment, testing, analysis",
+    "checks of assumptions": "such as quantile plots of all groups, and Welch's test if spreads "
+                             "differ",
     "software": "of the analysis, with its version",
 }  # fmt: skip
 
@@ -39,6 +42,9 @@ class Parts:
 
     Parameters
     ----------
+    truth : the one that is planned for
+    discount : why a discounted truth is what it is: selection, se-read-as-sd or share
+    trivial : a test against zero would test nothing worth knowing
     base : of `planner.power` at every size
     designs : the design to plan first; empty where no size answers the question
     neighbours : fewer and more animals
@@ -47,6 +53,9 @@ class Parts:
 
     analysis: Analysis
     calibration: Calibration
+    truth: Truth
+    discount: str
+    trivial: bool
     design: Design
     base: Result
     targets: Sequence[float]

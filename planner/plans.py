@@ -4,20 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from planner.calibration import Calibration, calibrate
 from planner.designs import Design
 from planner.errors import InputError
-from planner.plan_designs import SIZES, Sizes, curve, designs, neighbours
+from planner.plan_designs import (
+    SIZES,
+    Sizes,
+    beyond,
+    curve,
+    designs,
+    neighbours,
+    required_n,
+    sizes_for,
+)
 from planner.plan_evidence import contradictions, coverage, printed_numbers
 from planner.plan_parts import FILLS, Parts
 from planner.plan_sensitivity import N_MATCH, Planned, review_of, sensitivity, tornado
 from planner.questions import Questions, Truth
+from planner.reports.wording import per_group
 from planner.results import Result, provenance
-from planner.selected_calibration import discounted
-from planner.two_arm import DEFAULT_TARGETS, power
+from planner.selected_calibration import discount_reason, discounted
+from planner.two_arm import DEFAULT_TARGETS, LARGEST_RECOMMENDED, power
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,7 +129,7 @@ def plan(
     ------
     InputError : a value that is out of range or contradicts another.
     """
-    _check(budget, cage)
+    _check(analysis, budget, cage)
     targets = tuple(target) if isinstance(target, Iterable) else (float(target),)
     asked = {"evidence": None, "reading": [], **(asked or {})}
     calibration = truth or calibrate(analysis, cluster=cluster, jobs=jobs, progress=progress)
@@ -126,12 +137,20 @@ def plan(
         "test": test, "alpha": alpha, "sides": sides, "allocation": allocation,
         "treated": treated, "attrition": attrition, "sesoi": sesoi, "margin": margin,
     }  # fmt: skip
-    base = power(
-        analysis, n=SIZES, target=targets, plan_for=plan_for, truth=calibration, sd=sd, unit=unit,
+    design = Design(**experiment)
+    if budget is not None and budget < design.ordered(2):
+        raise InputError(
+            f"--budget {budget} is too few: {design.ordered(2)} are needed for 2 per group"
+        )
+    chances = partial(
+        power, analysis, target=targets, plan_for=plan_for, truth=calibration, sd=sd, unit=unit,
         cluster=cluster, reps=reps, mcse=mcse, seed=seed, jobs=jobs, progress=progress,
         **experiment,
     )  # fmt: skip
-    design = Design(**experiment)
+    base = chances(n=SIZES)
+    looked_at = sizes_for(required_n(base, plan_for, targets[0]), budget)
+    if len(looked_at) > len(SIZES):
+        base = chances(n=looked_at)
     sizes = Sizes(base, design, plan_for, cage)
     found = designs(sizes, targets, budget)
     n = found[0]["n"] if found else None
@@ -143,15 +162,22 @@ def plan(
         n=n or max(2, round(analysis.sizes.median)),
     )  # fmt: skip
     review = _review(asked, analysis)
+    mean = Truth.point("pooled", calibration.mu, 0.0)
     parts = Parts(
-        analysis=analysis, calibration=calibration, design=design, base=base, targets=targets,
+        analysis=analysis, calibration=calibration, truth=varied.truth,
+        discount=discount_reason(calibration, float(sceptical.mu[0]), float(sceptical.tau[0])),
+        trivial=Questions(design, [mean], None, None).trivial(targets[0]),
+        design=design, base=base, targets=targets,
         plan_for=plan_for, budget=budget, sd=sd, unit=unit, designs=found,
         neighbours=neighbours(sizes, n, budget), sensitivity=sensitivity(varied, review, progress),
     )  # fmt: skip
     return _result(parts, varied, sizes, review, cage, asked, progress)
 
 
-def _check(budget: int | None, cage: int | None) -> None:
+def _check(analysis: Any, budget: int | None, cage: int | None) -> None:
+    from planner.published import check_analysis
+
+    check_analysis(analysis)
     if budget is not None and not 4 <= budget <= 100_000:
         raise InputError(f"--budget {budget}; accepted: 4 to 100000 animals")
     if cage is not None and not 1 <= cage <= 100:
@@ -194,13 +220,15 @@ def _result(
     from planner.reports.plan_doubts import (
         bias_doubt,
         model_answer,
+        not_kept,
         program_answer,
         thin,
         why_not,
     )
     from planner.reports.plan_figures import FIGURES
+    from planner.reports.plan_form import form
     from planner.reports.plan_reporting import ademp, arrive
-    from planner.reports.plan_words import form, no_when, paragraphs, plan_answer
+    from planner.reports.plan_words import no_when, paragraphs, plan_answer
 
     analysis, calibration, base = parts.analysis, parts.calibration, parts.base
     bias = bias_result(analysis, calibration, varied.seed, varied.jobs, progress)
@@ -219,6 +247,7 @@ def _result(
     program = program_parts(
         analysis, calibration, decay, varied.n, asked, varied.seed, varied.jobs, progress
     )
+    questions = Questions(parts.design, [varied.truth], None, None)
     shares, published = bias_rows(bias), coverage(analysis)
     extra = {
         "headline": base.extra["headline"],
@@ -228,33 +257,48 @@ def _result(
         "designs": list(parts.designs), "more_days": more_days(decay, sizes),
         "when": decay_parts(decay), "no_when": None if decay is not None else no_when(analysis),
         "instead": _instead(parts, varied), "neighbours": list(parts.neighbours),
-        "curve": curve(sizes), "planned_n": varied.n, "planned": bool(parts.designs),
+        "curve": curve(sizes), "beyond": beyond(sizes, questions, varied.truth),
+        "planned_n": varied.n, "planned": bool(parts.designs),
         "why": why_not(parts),
         "sensitivity": list(parts.sensitivity), "tornado": tornado(parts.sensitivity),
         "numbers": printed_numbers(analysis), "contradictions": contradictions(analysis, review),
         "check": list(calibration.check), "check_answer": model_answer(calibration.check),
-        "coverage": published, "thin": thin(published),
+        "coverage": published, "thin": thin(published) or not_kept(analysis),
         "program": {**program, "answer": program_answer(program)},
         "bias": {"answer": bias.answer, "rows": shares, "n_sim": bias.scenario["reps"],
                  "doubts": bias_doubt(parts, varied.n, shares, bias.extra["all_bias"])},
         "arrive": arrive(parts), "ademp": ademp(parts, N_MATCH),
         "commands": commands(base, bias, decay, scenario),
     }  # fmt: skip
+    wanted = required_n(base, parts.plan_for, parts.targets[0]) if parts.designs else None
     return Plan(
         command="plan",
         answer=plan_answer(parts),
-        warnings=base.warnings,
+        warnings=[*base.warnings, *_many(parts)],
         scenario=scenario,
         truth=base.truth,
         performance=base.performance,
-        required_rows=base.required_rows,
-        recommended=base.recommended,
+        required_rows=[{**row, "recommended": row is wanted} for row in base.required_rows],
+        recommended=None if wanted is None else wanted["n"],
         provenance=provenance(varied.seed, analysis),
         extra=extra,
         figures={
             name: draw for name, draw in FIGURES.items() if name != "decay" or decay is not None
         },
     )
+
+
+def _many(parts: Parts) -> list[dict[str, str]]:
+    """More animals than `planner power` recommends, which the budget buys."""
+    if parts.base.recommended is not None or not parts.designs:
+        return []
+    return [{
+        "code": "many",
+        "text": f"{per_group(parts.design, parts.designs[0]['n'])} is more than the "
+                f"{LARGEST_RECOMMENDED} that planner power calls sensible; it is planned because "
+                "the budget buys it. A larger effect, a more precise outcome or repeated measures "
+                "help more than animals.",
+    }]  # fmt: skip
 
 
 def _margin_row(margin: float, varied: Planned) -> dict[str, Any]:
@@ -267,10 +311,9 @@ def _instead(parts: Parts, varied: Planned) -> dict[str, Any]:
     """Where no plan is recommended: what can be asked instead."""
     if parts.designs:
         return {"kind": "none", "rows": []}
-    design, mean = parts.design, float(parts.calibration.mu)
-    questions = Questions(design, [Truth.point("pooled", mean, 0.0)], None, None)
-    if questions.trivial(parts.targets[0]):
+    if parts.trivial:
         return {"kind": "sesoi", "rows": [_margin_row(margin, varied) for margin in SESOI]}
+    questions = Questions(parts.design, [varied.truth], None, None)
     rows = [
         {"n": row["n"], "animals": row["animals"],
          "mde": questions.mde(row["n"], parts.targets[0])["value"]}

@@ -350,6 +350,21 @@ def analysis(name: str, readings: Mapping[str, str] | None = None) -> Analysis:
     return catalogue_review().analysis(name, readings)
 
 
+def check_analysis(found: Any) -> None:
+    """Refuse what is no analysis, such as its name alone.
+
+    Raises
+    ------
+    InputError : for anything but an `Analysis`
+    """
+    if not isinstance(found, Analysis):
+        shown = repr(found)[:60]
+        raise InputError(
+            f'{shown} is no analysis; accepted: planner.analysis("chronic-after"), or '
+            'planner.read("mine.toml")'
+        )
+
+
 def read_review(path: str | Path) -> Review:
     """A review from a TOML file.
 

@@ -36,7 +36,7 @@ LARGEST_TABLE_N = 2000  # required sizes above it are not simulated unless asked
 def power(
     analysis: Analysis | None = None,
     *,
-    n: Iterable[int] | None = None,
+    n: int | Iterable[int] | None = None,
     target: float | Sequence[float] = DEFAULT_TARGETS,
     truth: Calibration | None = None,
     mu: float | None = None,
@@ -88,6 +88,11 @@ def power(
     """
     targets = check_targets(target)
     check_truth(mu, tau)
+    from planner.published import check_analysis
+
+    if analysis is not None:
+        check_analysis(analysis)
+    n = [n] if isinstance(n, int) else n
     _check(shrink, mu, analysis, plan_for, animals, n, sd, unit)
     reps = replications(reps, mcse, DEFAULT_REPS)
     check_seed(seed)
@@ -304,17 +309,19 @@ def _measures(
     reps: int,
 ) -> Found:  # fmt: skip
     from sims.lanes.experiments import SUMS
-    from sims.performance import mean, nothing, proportion, ratio_of_means
+    from sims.performance import mean, mean_chance, nothing, proportion, ratio_of_means
 
     s = dict(zip(SUMS, (float(x) for x in sums), strict=True))
     significant = s["benefit"] + s["harm"]
     n_significant = int(significant)
     no_effect = len(truth.mu) == 1 and not truth.mu[0] and not truth.tau[0]
-    type_s = proportion("type_s", s["wrong_sign"], n_significant)
-    type_m = ratio_of_means(
-        "type_m", s["abs_g"], s["abs_g_sq"], s["abs_theta"], s["abs_theta_sq"], s["abs_product"],
-        n_significant,
-    )  # fmt: skip
+    theta = (s["abs_theta"], s["abs_theta_sq"], s["abs_product"])
+    if len(truth.mu) == 1:
+        type_s = proportion("type_s", s["wrong_sign"], n_significant)
+    else:  # nothing exact is known: what is expected given the difference varies less
+        type_s = mean_chance("type_s", s["wrong_mean"], s["wrong_mean_sq"], n_significant)
+        theta = (s["theta_mean"], s["theta_mean_sq"], s["mean_product"])
+    type_m = ratio_of_means("type_m", s["abs_g"], s["abs_g_sq"], *theta, n_significant)
     if no_effect:
         # Neither a wrong direction nor an overstatement exists where there is no effect.
         type_s, type_m = (nothing(name, n_significant) for name in ("type_s", "type_m"))

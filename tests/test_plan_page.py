@@ -136,7 +136,9 @@ def test_exploring_changes_what_is_shown(browser: Browser, pages: dict[str, Path
     assert after.startswith("30 per group, 60 in all")
     assert f"{100 * row['success']['new-lab']:.0f}% (a new laboratory)" in after
     assert f"Of 100 such experiments, {100 * row['no_answer']:.0f} end" in after
-    for goal, said in ((70, None), (95, "more than 60 per group")):
+    for goal, said in (
+        (70, None), (90, "takes 143 per group, 286 in all"), (95, "is reached by no number"),
+    ):  # fmt: skip
         slide(browser, "choose-target", goal)
         shown = browser.run("document.getElementById('explored').textContent")
         reach = [r["n"] for r in table["rows"] if r["success"]["new-lab"] >= goal / 100]
@@ -190,6 +192,10 @@ def test_what_the_laboratory_types_follows_everywhere(
     assert len(marks) >= 2
     assert set(marks) == {"female <b>"}
     assert "(female <b>)" in browser.run("document.getElementById('short').textContent")
+    for typed in ("0", "-2", "4 per cage", "2.5"):  # no number of cages follows from it
+        type_in("animals per cage", typed)
+        cages = browser.run("[...document.querySelectorAll('.cages')].map(e => e.textContent)")
+        assert set(cages) == {"[animals per cage]"}
     type_in("animals per cage", "4")
     cages = browser.run("[...document.querySelectorAll('.cages')].map(e => e.textContent)")
     assert cages == ["12", "6", "22", "8"]  # 23, 10, 44 and 14 per group, groups apart

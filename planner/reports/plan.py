@@ -19,7 +19,8 @@ def plan_page(result: Result) -> str:
     lines += [*paragraph(result.answer, "ANSWER  "), ""]
     lines += _designs(document) if document["designs"] else _instead(document)
     lines += ["", *_neighbours(document), ""]
-    lines += ["  What moves the chance most, one assumption at a time"]
+    n = document["planned_n"]
+    lines += [f"  What moves the chance at {n} per group most, one assumption at a time"]
     for bar in document["tornado"][:4]:
         span = f"{percent(bar['low'])} to {percent(bar['high'])}"
         lines.append(f"    {bar['factor']:<40}{span}")
@@ -27,12 +28,13 @@ def plan_page(result: Result) -> str:
 
 
 def _designs(document: Mapping[str, Any]) -> list[str]:
-    lines = ["              per  total  to order  chance  of 100 without an answer"]
+    lines = ["               per  total  to order  chance  of 100 without an answer"]
     for row in document["designs"]:
         name = ROLES[row["role"]][0]
         lines.append(
-            f"  {name:<12}{row['n']:>3}{row['animals']:>7}{row['ordered']:>10}"
+            f"  {name:<13}{row['n']:>3}{row['animals']:>7}{row['ordered']:>10}"
             f"{percent(row['success']):>8}{100 * row['no_answer']:>8.0f}"
+            + (f"   {row['over_budget']} over the budget" if row["over_budget"] else "")
         )
     return lines
 

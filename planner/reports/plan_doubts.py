@@ -7,6 +7,7 @@ from typing import Any
 
 from planner.plan_parts import Parts
 from planner.reports.measures import NEW_LAB, percent
+from planner.reports.wording import per_group
 
 STATISTICS = {
     "g": "pooled effect size", "se": "standard error of it", "I2": "heterogeneity I² (percent)",
@@ -41,10 +42,11 @@ def _without(row: Mapping[str, Any]) -> str:
 def _fewer(parts: Parts, row: Mapping[str, Any], fewer: Mapping[str, Any] | None) -> str:
     target = parts.targets[0]
     if fewer is None:
-        return f"{row['n']} per group is the smallest size that can be tested."
+        return f"{per_group(parts.design, row['n'])} is the smallest size that can be tested."
     text = (
-        f"{-fewer['change']} animals fewer ({fewer['n']} per group) lower the chance of a "
-        f"significant benefit from {precisely(row['success'])} to {precisely(fewer['success'])}"
+        f"{-fewer['change']} animals fewer ({per_group(parts.design, fewer['n'])}) lower the "
+        f"chance of a significant benefit from {precisely(row['success'])} to "
+        f"{precisely(fewer['success'])}"
     )
     if fewer["success"] < target <= row["success"]:
         text += f", below the target of {percent(target)}"
@@ -56,14 +58,14 @@ def _fewer(parts: Parts, row: Mapping[str, Any], fewer: Mapping[str, Any] | None
 
 def _more(parts: Parts, row: Mapping[str, Any], more: Mapping[str, Any] | None) -> str:
     if more is None:
-        return f"More than {row['n']} per group was not looked at."
+        return f"More than {per_group(parts.design, row['n'])} was not looked at."
     text = (
-        f"{more['change']} animals more ({more['n']} per group) raise it to "
+        f"{more['change']} animals more ({per_group(parts.design, more['n'])}) raise it to "
         f"{precisely(more['success'])}, with {_without(more)} of 100 without an answer"
     )
     ceiling = parts.sensitivity[0]["ceiling"]
     if ceiling < 0.995:
-        lab = NEW_LAB[parts.plan_for].rstrip(",")
+        lab = NEW_LAB[parts.plan_for]
         text += f"; no number of animals gives {lab} more than {percent(ceiling)}"
     if parts.over_budget:
         text += "; the budget does not buy them"
@@ -94,7 +96,7 @@ def bias_doubt(
         "publication. If a study without a significant benefit was published only "
         f"{'; if '.join(said)}. With no selection it is {_off(none['error']['value'])}."
     ]
-    text.append(_all_bias(found))
+    text.append(_harm(parts) or _all_bias(found))
     strongest = selected[-1]
     seen, false = (row["detectors"]["egger-n"]["value"] for row in (strongest, none))
     if seen is not None and false is not None:
@@ -104,6 +106,17 @@ def bias_doubt(
         )
     text += _for_the_plan(parts, n)
     return [part for part in text if part]
+
+
+def _harm(parts: Parts) -> str:
+    """Selection of benefits says nothing about a harm."""
+    if parts.analysis.sign > 0:
+        return ""
+    return (
+        "Could it all be bias? The published effect is a harm. Selection of studies that show a "
+        "benefit would hide a harm rather than make one; selection of studies that show a harm is "
+        "not simulated here."
+    )
 
 
 def _off(error: float | None) -> str:
@@ -127,10 +140,14 @@ def _all_bias(found: Mapping[str, Any]) -> str:
         f"{_once(found['weight'])}, {percent(benefit)} of reviews would show a significant benefit"
     )
     large = found["as_large"]
-    if large and large["value"] is not None:
+    if large is not None and large["value"] is not None:
         share = precisely(large["value"]) if large["value"] else f"none of {large['n_sim']:,}"
         text += f", and {share} one as large as the published"
-    return f"{text} (simulated, SD between laboratories {found['tau']:.2f})."
+    error = max(row["mcse"] for row in (found["benefit"], large) if row is not None)
+    return (
+        f"{text} (simulated with an SD between laboratories of {found['tau']:.2f}; Monte Carlo "
+        f"standard error {100.0 * error:.2g} points or less)."
+    )
 
 
 def _for_the_plan(parts: Parts, n: int) -> list[str]:
@@ -138,14 +155,20 @@ def _for_the_plan(parts: Parts, n: int) -> list[str]:
     for row in parts.sensitivity:
         if row["discount"] != "selection":
             continue
+        if parts.plan_for == "discounted":
+            return [
+                f"This plan takes it into account ({row['level']}): the mean true effect that it "
+                f"uses is {row['mu']:.2f} SDs."
+            ]
         needed = (
             f"no size reaches {percent(parts.targets[0])}" if row["n"] is None
-            else f"a chance of {percent(parts.targets[0])} takes {row['n']} per group"
+            else f"a chance of {percent(parts.targets[0])} takes "
+            f"{per_group(parts.design, row['n'])}"
         )  # fmt: skip
         said.append(
             f"For this plan, if published effects are too large ({row['level']}): the mean true "
-            f"effect behind them is {row['mu']:.2f} SDs, {n} per group have a chance of "
-            f"{percent(row['success'])}, and {needed}."
+            f"effect behind them is {row['mu']:.2f} SDs, {per_group(parts.design, n)} have a "
+            f"chance of {percent(row['success'])}, and {needed}."
         )
     return said
 
@@ -197,3 +220,18 @@ def thin(coverage: Sequence[Mapping[str, Any]]) -> str:
     if never:
         text.append(f"Never varied: {'; '.join(never)}.")
     return " ".join(text)
+
+
+def not_kept(analysis: Any) -> str:
+    """Why nothing can be said about factors of the comparisons."""
+    kept = "species, route, sex, delay or laboratory of its comparisons"
+    if analysis.data is not None:
+        return (
+            f"This evidence file keeps no {kept}, even where the table of studies behind it has "
+            "them: planner pool --by compares subgroups of that table. Count them there before a "
+            "next study is chosen: what stands in one comparison only is not known."
+        )
+    return (
+        f"The evidence names no {kept}, so this cannot be said. Count them in the studies' own "
+        "table before a next study is chosen: what stands in one comparison only is not known."
+    )

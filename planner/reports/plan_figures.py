@@ -18,7 +18,7 @@ _TITLES = {"g": "pooled effect size (SDs)", "se": "its standard error", "I2": "I
 
 def plan_curve(result: Result) -> Figure:
     """Chance of a significant benefit at every size, one line per truth, exact."""
-    from matplotlib.ticker import MultipleLocator, PercentFormatter
+    from matplotlib.ticker import MaxNLocator, MultipleLocator, PercentFormatter
 
     rows = result.extra["curve"]
     figure: Figure
@@ -34,7 +34,7 @@ def plan_curve(result: Result) -> Figure:
         axes.axvline(planned, color="#000000", linewidth=0.9)
         axes.annotate(f"plan: {planned} per group", (planned, 0.03), xytext=(5, 0),
                       textcoords="offset points", fontsize=9)  # fmt: skip
-    axes.xaxis.set_major_locator(MultipleLocator(10))
+    axes.xaxis.set_major_locator(MultipleLocator(10) if n[-1] <= 100 else MaxNLocator(8))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.set(ylim=(0, 1.02), xlim=(n[0], n[-1]), xlabel="animals per group",
              ylabel="chance of a significant benefit")  # fmt: skip

@@ -16,8 +16,8 @@ _WORDS = (
     ("chance of a significant benefit", "success",
      "significant, in the direction of benefit; the plan's power"),
     ("without an answer", "no_answer", "neither a benefit nor a harm is significant"),
-    ("wrong way", "harm", "the result is significant in the direction of harm, as the true effect "
-     "of the laboratory may be"),
+    ("significant harm", "harm",
+     "the result is significant in the direction of harm, as the laboratory's true effect may be"),
     ("overstated by", "type_m",
      "by how much significant results exceed the true effect, on average"),
     ("interval", "ci_width", "95% confidence interval of the difference; ±: half its mean width"),

@@ -50,7 +50,8 @@ def plan_html(plan: Plan) -> str:
     document = plan.document()
     drawn = {name: draw(plan) for name, draw in plan.figures.items()}
     explore = {
-        "rows": document["curve"], "area": plot_area(drawn["curve"]),
+        "rows": document["curve"], "beyond": document["beyond"],
+        "area": plot_area(drawn["curve"]),
         "planned": document["planned_n"], "plan_for": document["scenario"]["plan_for"],
         "target": document["scenario"]["target"][0],
         "treated": document["scenario"]["treated"],

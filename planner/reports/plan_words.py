@@ -1,19 +1,22 @@
-"""The sentences of a plan: answer, paragraphs to paste, the form's fields."""
+"""The sentences of a plan: answer, paragraphs to paste."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
+from planner.plan_designs import MOST, required_n
 from planner.plan_parts import Parts
 from planner.reports.measures import NEW_LAB, percent
-from planner.reports.wording import article, origin_word, shown, test_words
+from planner.reports.plan_form import truth_words
+from planner.reports.wording import article, harm_words, origin_word, per_group, shown, test_words
 
 # Each design in a word, and what it is for.
 ROLES = {
     "recommended": ("recommended", "meets the target"),
     "budget": ("affordable", "what the budget buys"),
-    "average-lab": ("smaller", "enough only if your laboratory is exactly average"),
+    "average-lab": ("if average", "enough only if your laboratory is exactly average"),
     "fewer": ("smaller", "a quarter fewer per group"),
     "not-knowing": ("larger", "meets the target without knowing the average"),
     "higher-target": ("larger", "meets the next target"),
@@ -39,7 +42,7 @@ def plan_answer(parts: Parts) -> str:
     """The answer in three sentences; that of `planner power` where no size answers."""
     row = parts.chosen
     if row is None:
-        return parts.base.answer
+        return parts.base.answer + _if_it_can_be_bought(parts)
     lab = NEW_LAB[parts.plan_for]
     first = f"Plan {groups_words(row)} ({_total(row)})."
     if parts.over_budget:
@@ -55,13 +58,28 @@ def plan_answer(parts: Parts) -> str:
     return f"{first} {second} {_limits(parts, lab)}"
 
 
+def _if_it_can_be_bought(parts: Parts) -> str:
+    """How to plan with more animals than are recommended."""
+    wanted = required_n(parts.base, parts.plan_for, parts.targets[0])
+    if parts.trivial or wanted is None or wanted["n"] is None or wanted["n"] > MOST:
+        return ""
+    return f" If they can be bought, --budget {wanted['ordered']} plans with them."
+
+
 def _limits(parts: Parts, lab: str) -> str:
     row = parts.chosen
     assert row is not None
     found = []
     average = [d["n"] for d in parts.designs if d["role"] == "average-lab"]
     if average:
-        found.append(f"{average[0]} per group would do only if your laboratory is exactly average")
+        size = per_group(parts.design, average[0])
+        only = f"{size} would do only if your laboratory is exactly average"
+        if parts.plan_for == "discounted":
+            only += " and the literature needs no discount"
+        found.append(only)
+    if parts.plan_for == "pooled" and parts.calibration.tau > 0.0:
+        new = percent(row["by_truth"]["new-lab"])
+        found.append(f"a new laboratory, whose true effect may differ, has a chance of {new}")
     ceiling = parts.sensitivity[0]["ceiling"]
     if ceiling < 0.995:
         found.append(f"no group size gives {lab} more than {percent(ceiling)}")
@@ -97,32 +115,29 @@ def test_sentence(design: Any) -> str:
     return text
 
 
+def cited(analysis: Any) -> str:
+    """The title of an analysis, the review it is in, and where that was published."""
+    title, review, source = analysis.title.rstrip("."), analysis.review, analysis.citation
+    source = source.rstrip(".")
+    if not source or source in review:
+        return f"“{title}”" + (f" in {review}" if title not in review else "")
+    review = re.sub(r" *\([^()]*\b\d{4}\)$", "", review)  # the short form of the citation
+    return f"“{title}”" + (f" in {review}" if title not in review else "") + f" ({source})"
+
+
 def _source(parts: Parts) -> str:
-    a = parts.analysis
-    ci = a.ci
+    a, ci = parts.analysis, parts.analysis.ci
     spread = f"95% CI {shown(ci.lower)} to {shown(ci.upper)}" if ci else f"SE {shown(a.se)}"
     kind = {"I2": "I²", "tau2": "tau²", "Q": "Q"}[a.heterogeneity_kind]
     unit = "%" if a.heterogeneity_kind == "I2" else ""
-    title = a.title.rstrip(".")
-    place = f" in {a.review}" if title not in a.review else ""
     return (
-        f"the meta-analysis “{title}”{place}, which pooled {a.k} comparisons to an effect size of "
+        f"the meta-analysis {cited(a)}, which pooled {a.k} comparisons to an effect size of "
         f"{shown(a.g)} ({spread}; {kind} {shown(a.heterogeneity)}{unit})"
     )
 
 
-def _spread(parts: Parts) -> str:
-    c = parts.calibration
-    if c.tau == 0.0:
-        return (
-            "laboratories are taken to be alike, as no more heterogeneity was published than "
-            "chance gives"
-        )
-    return f"true effects differ between laboratories with an SD of {c.tau:.2f}"
-
-
 def _short(parts: Parts) -> str:
-    row, c = parts.chosen, parts.calibration
+    row = parts.chosen
     assert row is not None
     spare = ""
     if row["spare"]:
@@ -133,10 +148,21 @@ def _short(parts: Parts) -> str:
     return (
         f"We will compare [treatment, dose and route] with [control treatment] in [species and "
         f"strain] ([sex]), {groups_words(row)} ({row['animals']} in all), with [outcome and its "
-        f"unit] as primary outcome. Group size was planned by simulation from {_source(parts)}. "
-        f"The mean true effect that gives these numbers is {parts.in_unit(c.mu)}, and "
-        f"{_spread(parts)}. With {test_sentence(parts.design)}, the probability of a significant "
-        f"benefit is {percent(row['success'])} in {_lab(parts)}.{spare}"
+        f"unit] as primary outcome. {_size_from(parts)} {_source(parts)}. {truth_words(parts)} "
+        f"With {test_sentence(parts.design)}, the probability of a significant benefit is "
+        f"{percent(row['success'])} in {_lab(parts)}.{spare}"
+    )
+
+
+def _size_from(parts: Parts) -> str:
+    """How the group size came about, up to where its numbers are from."""
+    if not parts.over_budget:
+        return "Group size was planned by simulation from"
+    wanted = parts.designs[1]
+    return (
+        f"Group size is what the budget of {parts.budget} animals allows; a probability of "
+        f"{percent(parts.targets[0])} would take {groups_words(wanted)} ({_total(wanted)}). "
+        "Probabilities were worked out by simulation from"
     )
 
 
@@ -146,8 +172,7 @@ def _lab(parts: Parts) -> str:
         "new-lab": "a laboratory whose true effect comes from this distribution",
         "assurance": "a laboratory from this distribution, averaged over what the review leaves "
                      "open about it",
-        "discounted": "a laboratory from the distribution left when the literature is "
-                      "discounted",
+        "discounted": "a laboratory from this smaller distribution",
     }[parts.plan_for]  # fmt: skip
 
 
@@ -162,7 +187,7 @@ def _long(parts: Parts) -> str:
         "as the true effect: pooling small groups pulls the average down and inflates "
         "heterogeneity, so the truth was sought whose median simulated review is the published one "
         f"(mean {c.mu:.2f}; the publication leaves {mu_lb:.2f} to {mu_ub:.2f} open, 95%).",
-        f"The planned size has a probability of {percent(truths['pooled'])} of a significant "
+        f"{_size(parts)} has a probability of {percent(truths['pooled'])} of a significant "
         f"benefit if our laboratory is exactly average, {percent(truths['new-lab'])} as a new "
         f"laboratory, and {percent(truths['assurance'])} when the average is not taken as known.",
     ]
@@ -191,57 +216,48 @@ def _long(parts: Parts) -> str:
     return " ".join(text)
 
 
+def _size(parts: Parts) -> str:
+    if parts.plan_for == "discounted":
+        return "Without the discount, the planned size"
+    return "The affordable size" if parts.over_budget else "The planned size"
+
+
 def _no_plan_paragraph(parts: Parts) -> str:
-    c = parts.calibration
     return (
-        f"A group size was sought by simulation from {_source(parts)}. The mean true effect that "
-        f"gives these numbers is {parts.in_unit(c.mu)}, and {_spread(parts)}. {parts.base.answer} "
-        "We therefore do not justify a group size with this review."
+        f"A group size was sought by simulation from {_source(parts)}. {truth_words(parts)} "
+        f"{_why_no_plan(parts)} We therefore do not justify a group size with this review."
     )
 
 
-def form(parts: Parts) -> list[dict[str, Any]]:
-    """The five inputs that ethics forms ask for."""
-    c, design, row = parts.calibration, parts.design, parts.chosen
-    _, mu_lb, mu_ub = c.interval("mu")
-    _, tau_lb, tau_ub = c.interval("tau")
-    within = "1 SD of the outcome, [SD of the outcome]"
-    if parts.sd is not None:
-        within = f"{parts.sd:g} {parts.unit or 'units'} within a group"
-    effect = f"mean true difference {parts.in_unit(c.mu)}"
-    if design.sesoi is not None:
-        effect += f", tested against a smallest effect of interest of {parts.in_unit(design.sesoi)}"
-    power = "no plan: see the answer"
-    about = f"no size is recommended for a target of {percent(parts.targets[0])}"
-    if row is not None:
-        power = f"{percent(row['success'])} in {NEW_LAB[parts.plan_for].rstrip(',')}"
-        truths = row["by_truth"]
-        about = (
-            f"chance of a significant benefit; {percent(truths['pooled'])} in an average "
-            f"laboratory, {percent(truths['assurance'])} not knowing the average; target "
-            f"{percent(parts.targets[0])}"
+def _why_no_plan(parts: Parts) -> str:
+    """Why no size is planned, as a laboratory says it to its committee."""
+    target, design = parts.targets[0], parts.design
+    chance = f"{article(target)} {percent(target)} probability of a significant benefit"
+    lab = NEW_LAB[parts.plan_for]
+    wanted = required_n(parts.base, parts.plan_for, target)
+    if parts.trivial:
+        average = required_n(parts.base, "pooled", target) or wanted
+        few = "few" if average is None else str(average["n"])
+        return (
+            f"With an effect this large {few} animals per group are enough for a significant "
+            "difference from zero, which would show nothing that is not known."
         )
-    sides = {"two": "two-sided", "greater": "one-sided (greater)", "less": "one-sided (less)"}
-    test = {"student": "Student t, two groups", "welch": "Welch t, two groups"}[design.test]
-    treated = "" if design.treated == 1 else f", divided over {design.treated} comparisons"
-    return [
-        {"field": "effect", "value": effect,
-         "about": f"calibrated from the {origin_word(parts.analysis)} {shown(parts.analysis.g)}; "
-                  f"the publication leaves {mu_lb:.2f} to {mu_ub:.2f} SDs open (95%)"},
-        {"field": "variability", "value": within,
-         "about": f"between laboratories true effects vary with SD {c.tau:.2f} "
-                  f"({tau_lb:.2f} to {tau_ub:.2f}, 95%)"},
-        {"field": "alpha", "value": f"{design.alpha:g}", "about": f"{test}{treated}"},
-        {"field": "power", "value": power, "about": about},
-        {"field": "sidedness", "value": sides[design.sides], "about": sidedness(parts)},
-    ]  # fmt: skip
-
-
-def sidedness(parts: Parts) -> str:
-    """What counts as success, given the sides of the test."""
-    if parts.design.sides == "two":
-        return "only a significant difference towards benefit is counted as success"
-    return "no effect in the other direction can be shown"
+    if wanted is None or wanted["ceiling"] <= target:
+        ceiling = 0.0 if wanted is None else wanted["ceiling"]
+        if design.sides != "two" and ceiling == 0.0:
+            return "A one-sided test in this direction cannot show a benefit."
+        return (
+            f"{harm_words(parts.analysis)}No group size gives {lab} {chance} with "
+            f"{test_sentence(design)}: the most is {percent(ceiling)}, as true effects of other "
+            "laboratories are too small or reversed."
+        )
+    if wanted["n"] is None:
+        return f"More than a million animals per group would be needed for {chance}."
+    return (
+        f"{harm_words(parts.analysis)}For {lab} to have {chance} with {test_sentence(design)}, "
+        f"{per_group(design, wanted['n'])} would be needed ({wanted['animals']} animals in all), "
+        "more than one experiment should use."
+    )
 
 
 def no_when(analysis: Any) -> str:

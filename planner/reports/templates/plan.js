@@ -25,6 +25,10 @@
     var first = rows[0].n, last = rows[rows.length - 1].n;
     return area.left + (n - first) / (last - first) * (area.right - area.left);
   }
+  function taken(own) {
+    if (!own || own.n === null) { return " is reached by no number up to a million per group."; }
+    return " takes " + own.n + " per group, " + own.animals + " in all.";
+  }
   function show() {
     var row = rows[chosen.value - rows[0].n], goal = target.value / 100, needed = null;
     var own = row.success[data.plan_for], x = across(row.n);
@@ -38,9 +42,8 @@
     text += Object.keys(row.success).map(function (truth) {
       return percent(row.success[truth]) + " (" + names[truth] + ")";
     }).join(", ") + ". Of 100 such experiments, " + Math.round(100 * row.no_answer) +
-      " end without an answer. A chance of " + target.value + "% in " + names[data.plan_for] + " takes " +
-      (needed ? needed.n + " per group, " + needed.animals + " in all."
-        : "more than " + rows[rows.length - 1].n + " per group, if any number does.");
+      " end without an answer. A chance of " + target.value + "% in " + names[data.plan_for] +
+      taken(needed || data.beyond.filter(function (own) { return own.percent === Number(target.value); })[0]);
     at("explored").textContent = text;
     // 1.02 is the top of the axis.
     var y = area.bottom - own / 1.02 * (area.bottom - area.top);
@@ -67,14 +70,17 @@
   }
   document.querySelectorAll("#lab input").forEach(function (input) {
     input.addEventListener("input", function () {
-      var name = input.dataset["for"], typed = input.value.trim();
+      var name = input.dataset["for"], typed = input.value.trim(), used = typed;
+      // Cages are counted from it: anything but a whole number leaves the mark.
+      if (name === "animals per cage" && !/^[1-9][0-9]{0,2}$/.test(typed)) { used = ""; }
       document.querySelectorAll(".fill[data-fill]").forEach(function (mark) {
         if (mark.dataset.fill === name) {
-          mark.textContent = typed || "[" + name + "]";
-          mark.classList.toggle("filled", typed !== "");
+          mark.textContent = used || "[" + name + "]";
+          mark.classList.toggle("filled", used !== "");
         }
       });
-      if (name === "animals per cage") { cages(Math.floor(Number(typed))); }
+      input.setCustomValidity(typed && !used ? "A whole number of animals, 1 to 999." : "");
+      if (name === "animals per cage" && used) { cages(Number(used)); }
     });
   });
   at("lab").hidden = false;

@@ -11,7 +11,7 @@ from sims.types import Performance
 Z95 = 1.959963984540054
 _NAN = math.nan
 # Chances that are means of chances known given the draws: no replicates are counted for them.
-MEAN_CHANCES = ("pi_coverage",)
+MEAN_CHANCES = ("pi_coverage", "type_s")
 Moments = tuple[float, float, float, float]
 
 
@@ -49,7 +49,8 @@ def mean_chance(
 
     Conditional Monte Carlo: the same expectation as the share of replicates in which it happens,
     and never a larger variance (Asmussen & Glynn 2007, section V.4,
-    doi:10.1007/978-0-387-69033-9). The MCSE is that of a mean; nothing is counted.
+    doi:10.1007/978-0-387-69033-9). The MCSE is that of a mean; nothing is counted. Among n_sim
+    replicates that count, such as the significant ones, it is that of the ratio of two means.
     """
     found = mean(measure, total, total_sq, n_sim, n_failed)
     return found._replace(ci_lb=max(0.0, found.ci_lb), ci_ub=min(1.0, found.ci_ub))

@@ -17,7 +17,7 @@ from planner.precision import PILOT_REPS, enough, precise
 from planner.results import Result
 from sims.chi import inverse_sd_tables
 from sims.exact import t_quantile
-from sims.lanes.experiments import N_SUMS, tally_student
+from sims.lanes.experiments import EXPECTED, N_SUMS, tally_student
 from sims.lanes.meta import (
     ESTIMATOR_SUMS,
     INTERVAL_SUMS,
@@ -29,7 +29,15 @@ from sims.names import ESTIMATORS
 from sims.performance import Z95
 from sims.syntheses import make_studies
 from sims.types import Studies
-from tests.sims.helpers import MCSES, U
+from tests.sims.helpers import (
+    MCSES,
+    U,
+    named,
+    student_design,
+    student_sums,
+    welch_design,
+    welch_sums,
+)
 
 # Stopping at --mcse -----------------------------------------------------------------------------
 
@@ -254,3 +262,56 @@ def test_a_pilot_asks_for_enough_where_chances_are_means() -> None:
     row = {"measure": "pi_coverage", "value": 0.5, "n_sim": PILOT_REPS, "n_hit": None}
     assert enough([row], 0.001) == 250_000
     assert enough([{**row, "value": 0.999}], 0.001) < 10_000
+
+
+# Errors of sign and size over several truths -----------------------------------------------------
+
+
+def sign_and_size(kernel: str, seed: int, reps: int, several: bool = True) -> dict[str, float]:
+    """Sums of experiments of 8 per group under forty truths, or under one of them."""
+    rng = np.random.default_rng(3)
+    mu, tau2 = rng.normal(0.8, 0.4, 40), np.append(rng.uniform(0.1, 1.5, 38), [0.0, 0.0])
+    mu[-1] = 0.0  # neither sign is wrong there
+    if not several:
+        mu, tau2 = mu[:1], tau2[:1]
+    if kernel == "student":
+        return named(student_sums(seed, reps, mu, tau2, [student_design(8, 8)])[0])
+    return named(welch_sums(seed, reps, mu, tau2, [welch_design(8, 8)])[0])
+
+
+@pytest.mark.parametrize("kernel", ["student", "welch"])
+def test_errors_of_sign_and_size_are_unbiased_and_gain(kernel: str) -> None:
+    # Seed 31 expected given the difference, seed 32 counted; 400,000 experiments each.
+    reps = 400_000
+    one, other = sign_and_size(kernel, 31, reps), sign_and_size(kernel, 32, reps)
+    gains = {}
+    for name, counted in (("wrong_mean", "wrong_sign"), ("theta_mean", "abs_theta")):
+        mean, plain = one[name] / reps, other[counted] / reps
+        variance = one[f"{name}_sq"] / reps - mean**2
+        square = other["wrong_sign" if counted == "wrong_sign" else "abs_theta_sq"]
+        variance_plain = square / reps - plain**2
+        assert abs(mean - plain) < MCSES * math.sqrt((variance + variance_plain) / reps)
+        gains[name] = variance_plain / variance
+    assert gains["wrong_mean"] > 3.0
+    assert gains["theta_mean"] > 1.0
+    # The ratio |g| to |theta|: residuals of both.
+    ratio = one["abs_g"] / one["theta_mean"]
+    squares = one["abs_g_sq"] - 2.0 * ratio * one["mean_product"] + ratio**2 * one["theta_mean_sq"]
+    counted_squares = (
+        other["abs_g_sq"] - 2.0 * ratio * other["abs_product"] + ratio**2 * other["abs_theta_sq"]
+    )
+    assert counted_squares / squares > 1.3
+    plain_ratio = other["abs_g"] / other["abs_theta"]
+    error = math.hypot(
+        math.sqrt(squares) / one["theta_mean"], math.sqrt(counted_squares) / other["abs_theta"]
+    )
+    assert abs(ratio - plain_ratio) < MCSES * error
+
+
+@pytest.mark.nojit
+@pytest.mark.parametrize("kernel", ["student", "welch"])
+def test_of_one_truth_only_what_happens_is_counted(kernel: str) -> None:
+    sums = sign_and_size(kernel, 33, 40, several=False)
+    assert all(sums[name] == 0.0 for name in EXPECTED)
+    sums = sign_and_size(kernel, 33, 40)
+    assert all(sums[name] > 0.0 for name in EXPECTED)

@@ -7,24 +7,28 @@ sizes are far more precise than the proportions themselves.
 import numpy as np
 
 from sims.chi import draw_inverse_sd
-from sims.experiments import student, welch
-from sims.kernels import entry, kernel
+from sims.experiments import given_difference, student, welch
+from sims.kernels import entry, inner
 from sims.lanes import LANES
 from sims.streams import draw_normal, draw_uniform, open_stream, stream_key
 from sims.types import TwoArm
 
-# Sums kept for each design; the last five run over significant replicates only.
-SUMS = (
+# Sums kept for each design; those from abs_g on run over significant replicates only.
+COUNTED = (
     "benefit", "harm", "wrong_sign", "width", "width_sq",
     "abs_g", "abs_g_sq", "abs_theta", "abs_theta_sq", "abs_product",
 )  # fmt: skip
-N_SUMS = len(SUMS)
+# Of several truths also, else 0: what wrong_sign and abs_theta are expected to be given the
+# observed difference, which varies less. Of one truth both are known exactly (`sims.exact`).
+EXPECTED = ("wrong_mean", "wrong_mean_sq", "theta_mean", "theta_mean_sq", "mean_product")
+SUMS = COUNTED + EXPECTED
+N_SUMS, _N_COUNTED = len(SUMS), len(COUNTED)
 
 # Slots of a block's work array: four normals and the truth of each replicate.
 _DIFFERENCE, _SD, _THETA, _SD2, _MU, _TAU2, _INVERSE, _N_SLOTS = range(8)
 
 
-@kernel
+@inner
 def _draw_block(key, first, count, n_normals, mu, tau2, work):
     # Draw the normals of `count` replicates. Where the truth is itself uncertain, each
     # replicate picks one of its equally likely draws, after its normals: a point truth and an
@@ -42,7 +46,7 @@ def _draw_block(key, first, count, n_normals, mu, tau2, work):
         work[_TAU2 * LANES + lane] = tau2[truth]
 
 
-@kernel
+@inner
 def _add(sums, offset, lane, x):
     significant = x.benefit + x.harm
     wrong = x.benefit * (1.0 if x.theta < 0.0 else 0.0) + x.harm * (1.0 if x.theta > 0.0 else 0.0)
@@ -60,7 +64,21 @@ def _add(sums, offset, lane, x):
     sums[at + 9 * LANES] += g * theta
 
 
-@kernel
+@inner
+def _add_expected(sums, offset, lane, x, given):
+    below, above, mean = given
+    significant = x.benefit + x.harm
+    wrong, g = x.benefit * below + x.harm * above, abs(x.g) * significant
+    theta = mean * significant
+    at = offset + _N_COUNTED * LANES + lane
+    sums[at] += wrong
+    sums[at + LANES] += wrong * wrong
+    sums[at + 2 * LANES] += theta
+    sums[at + 3 * LANES] += theta * theta
+    sums[at + 4 * LANES] += g * theta
+
+
+@inner
 def _total(sums, out):
     for design in range(out.shape[0]):
         for which in range(N_SUMS):
@@ -70,7 +88,7 @@ def _total(sums, out):
             out[design, which] += total
 
 
-@kernel
+@inner
 def _design(designs, i):
     row = designs[i]
     return TwoArm(row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7])
@@ -88,7 +106,7 @@ def tally_student(seed, scenario, first, count, mu, tau2, designs, sd_tables, ou
     # the compiler from vectorising it.
     work = np.zeros(_N_SLOTS * LANES)
     sums = np.zeros(out.shape[0] * N_SUMS * LANES)
-    n_normals = 3 if tau2.max() > 0.0 else 2
+    n_normals, several = 3 if tau2.max() > 0.0 else 2, mu.shape[0] > 1
     for start in range(0, count, LANES):
         lanes = min(LANES, count - start)
         _draw_block(key, first + start, lanes, n_normals, mu, tau2, work)
@@ -108,6 +126,14 @@ def tally_student(seed, scenario, first, count, mu, tau2, designs, sd_tables, ou
                     design,
                 )
                 _add(sums, i * N_SUMS * LANES, lane, x)
+                if several:
+                    given = given_difference(
+                        work[lane],
+                        work[_MU * LANES + lane],
+                        work[_TAU2 * LANES + lane],
+                        design.se,
+                    )
+                    _add_expected(sums, i * N_SUMS * LANES, lane, x, given)
     _total(sums, out)
 
 
@@ -121,6 +147,7 @@ def tally_welch(seed, scenario, first, count, mu, tau2, designs, sd_tables, quan
     key = stream_key(seed, scenario)
     work = np.zeros(_N_SLOTS * LANES)
     sums = np.zeros(out.shape[0] * N_SUMS * LANES)
+    several = mu.shape[0] > 1
     for start in range(0, count, LANES):
         lanes = min(LANES, count - start)
         _draw_block(key, first + start, lanes, 4, mu, tau2, work)
@@ -139,6 +166,14 @@ def tally_welch(seed, scenario, first, count, mu, tau2, designs, sd_tables, quan
                     i,
                 )
                 _add(sums, i * N_SUMS * LANES, lane, x)
+                if several:
+                    given = given_difference(
+                        work[lane],
+                        work[_MU * LANES + lane],
+                        work[_TAU2 * LANES + lane],
+                        design.se,
+                    )
+                    _add_expected(sums, i * N_SUMS * LANES, lane, x, given)
     _total(sums, out)
 
 

@@ -15,7 +15,14 @@ from sims.effects import correction_exact
 from sims.exact import t_quantile, welch_quantile
 from sims.experiments import raw_two_arm
 from sims.kernels import entry
-from sims.lanes.experiments import N_SUMS, SUMS, replicate_student, tally_student, tally_welch
+from sims.lanes.experiments import (
+    COUNTED,
+    N_SUMS,
+    SUMS,
+    replicate_student,
+    tally_student,
+    tally_welch,
+)
 from sims.streams import (
     draw_normal,
     draw_uniform,
@@ -133,7 +140,7 @@ def student_replicates(
 
 
 def sums_of(replicates: np.ndarray) -> np.ndarray:
-    """The sums of a tally from single replicates (n_sim, n_designs, 5), added up by numpy."""
+    """What a tally counts, from single replicates (n_sim, n_designs, 5), added up by numpy."""
     benefit, harm, g, theta, width = np.moveaxis(replicates, -1, 0)
     significant = (benefit + harm) > 0.0
     wrong = np.where(benefit > 0.0, theta < 0.0, theta > 0.0) & significant
@@ -143,7 +150,7 @@ def sums_of(replicates: np.ndarray) -> np.ndarray:
         "width_sq": width**2, "abs_g": g, "abs_g_sq": g**2, "abs_theta": theta,
         "abs_theta_sq": theta**2, "abs_product": g * theta,
     }  # fmt: skip
-    return np.stack([values[name].sum(axis=0) for name in SUMS], axis=-1).astype(float)
+    return np.stack([values[name].sum(axis=0) for name in COUNTED], axis=-1).astype(float)
 
 
 def named(sums: np.ndarray) -> dict[str, float]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from sims.decay import fit_half_life, invert_covariance
 from sims.kernels import entry, kernel
+from sims.lanes.decay_complete import summarize
 from sims.longitudinal_monotone import MonotoneWork, fit_monotone, new_monotone_work
 from sims.longitudinal_reml import (
     Moments,
@@ -155,60 +156,6 @@ def _draw_animal(state, trial, curve, delta0, z, y):
 
 
 @kernel
-def _pooled_covariance(moments, s):
-    # Within-group covariance of complete data; returns its degrees of freedom.
-    m = s.shape[0]
-    n1, n2 = moments.n[0, m - 1], moments.n[1, m - 1]
-    for a in range(m):
-        for b in range(a + 1):
-            total = 0.0
-            for group in range(2):
-                sums = moments.sums[group, m - 1]
-                n = moments.n[group, m - 1]
-                total += moments.squares[group, m - 1, a, b] - sums[a] * sums[b] / n
-            s[a, b] = total / (n1 + n2 - 2.0)
-            s[b, a] = s[a, b]
-    return n1 + n2 - 2.0
-
-
-@kernel
-def _quadratic(c, matrix):
-    total = 0.0
-    for a in range(c.shape[0]):
-        for b in range(c.shape[0]):
-            total += c[a] * c[b] * matrix[a, b]
-    return total
-
-
-@kernel
-def _summarize(trial, moments, difference, covariance):
-    """Daily differences of complete data and their covariance; the contrast's variance."""
-    m = trial.times.shape[0]
-    s = covariance
-    _pooled_covariance(moments, s)
-    n1, n2 = moments.n[0, m - 1], moments.n[1, m - 1]
-    sizes = 1.0 / n1 + 1.0 / n2
-    trace, total = 0.0, 0.0
-    for a in range(m):
-        difference[a] = moments.sums[0, m - 1, a] / n1 - moments.sums[1, m - 1, a] / n2
-        trace += s[a, a]
-        for b in range(m):
-            total += s[a, b]
-    for a in range(m):
-        for b in range(m):
-            if trial.analysis == 2:
-                s[a, b] = trace / m if a == b else 0.0
-            s[a, b] *= sizes
-    variance = _quadratic(trial.contrast, s)
-    if trial.analysis == 1:
-        squares = 0.0
-        for a in range(m):
-            squares += trial.contrast[a] * trial.contrast[a]
-        variance = sizes * squares * (trace - total / m) / (m - 1.0)
-    return variance
-
-
-@kernel
 def _answer(trial, critical, variance, half_life, difference, covariance, work, scratch, out):
     # Add one replicate's answers at one size to `out`, in the order of SUMS.
     m = difference.shape[0]
@@ -265,9 +212,16 @@ def _add_animals(state, trial, curve, delta0, group, before, after, z, y, moment
 
 @kernel
 def _add_complete(state, trial, curve, delta0, group, before, after, z, y, moments):
+    # Where responses do not vary, an animal is added by its normals: see `_from_normals`.
+    m = z.shape[0]
     for _ in range(before, after):
-        _, state = _draw_animal(state, trial, curve, delta0, z, y)
-        add_complete(moments, group, y)
+        if trial.cv == 0.0:
+            for a in range(m):
+                z[a], state = draw_normal(state)
+            add_complete(moments, group, z)
+        else:
+            _, state = _draw_animal(state, trial, curve, delta0, z, y)
+            add_complete(moments, group, y)
     return state
 
 
@@ -304,7 +258,8 @@ def tally_trials(seed, scenario, first, count, truths, trial, sizes, criticals, 
             state = _add_complete(state, trial, curve, delta0, 0, n1, sizes[i, 0], z, y, moments)
             control = _add_complete(control, trial, curve, 0.0, 1, n2, sizes[i, 1], z, y, moments)
             n1, n2 = sizes[i, 0], sizes[i, 1]
-            variance = _summarize(trial, moments, difference, covariance)
+            half = work.information[1]
+            variance = summarize(trial, moments, curve, delta0, difference, covariance, half)
             if not variance > 0.0:
                 out[i, 10] += 1.0
                 continue

@@ -64,7 +64,7 @@ def required_rows(
                             found.append((required_row(answers, question, own, goal, share), own))
         if progress is not None:
             progress("required sizes", number + 1, len(asked.questions))
-    refuse_sizes(found, answers, next(iter(truths.values())), asked.trial_reps)
+    refuse_sizes(found, answers, next(iter(named.values())), asked.trial_reps)
     return [row for row, _ in found]
 
 

@@ -194,7 +194,7 @@ def test_the_search_finds_what_an_exhaustive_one_does():
 
 
 def test_page_and_json_of_the_catalogue(capsys):
-    options = ["--question", "decay,residual", "--reps", "2000"]
+    options = ["--question", "decay,residual", "--reps", "2000", "--quiet"]
     code, page, err = run(capsys, "decay", *options)
     assert (code, err) == (0, "")
     fits(page)

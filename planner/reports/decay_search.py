@@ -49,9 +49,11 @@ def search_answer(facts: Mapping[str, Any]) -> str:
             f"find. {'Prevent losses' if plain else 'Take --test contrast, or prevent losses'}."
         )
     if chosen is None:
+        most = max((row["ceiling"] for row in facts["frontier"]), default=1.0)
+        limit = f" No number of animals gives more than {percent(most)}." if most < 0.995 else ""
         return (
             f"No set of these days gives {lab} a chance of {percent(goal)} to answer the question: "
-            "allow later days (--days) or more sessions (--sessions)."
+            f"allow later days (--days) or more sessions (--sessions).{limit}"
         )
     what = does({"question": facts["question"], "shape": "linear or plateau"}, facts["design"])
     what = what.replace(f"day {facts['design'].times[-1]:g}", f"day {chosen['times'][-1]:g}")
@@ -267,7 +269,7 @@ def frontier_figure(result: Result) -> Figure:
         axes.annotate(", ".join(f"{day:g}" for day in row["times"]), (row["sessions"], low),
                       xytext=(0, -8 - 13 * (i % 2)), textcoords="offset points", fontsize=8,
                       va="top", ha="center")  # fmt: skip
-    axes.set_ylim(0.0, 1.12 * top)
+    axes.set_ylim(0.0, 1.3 * top)  # room for the legend
     sessions = {row["sessions"] for row in rows} | {row["weekly_sessions"] for row in plain}
     axes.set_xticks(range(min(sessions), max(sessions) + 1))
     axes.set_xlim(min(sessions) - 0.5, max(sessions) + 0.5)

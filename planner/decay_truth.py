@@ -111,6 +111,8 @@ class DecayTruth:
             "source": self.source,
             "analysis": None if self.after is None else self.after.name,
             "during": None if self.during is None else self.during.name,
+            "g_after": None if self.after is None else self.after.g.number,
+            "g_during": None if self.during is None else self.during.g.number,
             "mu": own["delta0"], "mu_lb": own["delta0_lb"], "mu_ub": own["delta0_ub"],
             **own, "I2_published": published,
             "readings": [reading.fields() for reading in self.readings],

@@ -80,3 +80,12 @@ def test_a_larger_size_that_keeps_the_level_is_taken_if_it_has_the_chance(chance
     refuse_sizes([(row, TRUTH)], own, TRUTH, 100)
     assert (row["n"], row["n_power"], row["type_i"], row["level_kept"]) == (n, 5, 0.10, False)
     assert row["animals"] == (None if n is None else 2 * n)
+
+
+def test_chances_of_given_animals_say_that_their_test_is_wrong_too_often():
+    options = {"delta0": 1.3, "half_life": 9.0, "question": "decay", "animals": 40, "reps": 1000}
+    result = planner.decay(**options, **LOOSE)
+    row = next(one for one in result.performance if one["measure"] == "type_i")
+    said = f"- but this test says so wrongly in {100 * row['value']:.1f}% of experiments"
+    assert f"{said} (5% allowed)" in result.answer
+    assert "wrongly" not in planner.decay(**options).answer

@@ -186,3 +186,10 @@ def test_without_a_question_of_days_there_is_no_such_figure():
     result = planner.decay(**BY_HAND, question="shape")
     assert "days" not in result.figures
     assert math.isfinite(result.extra["shapes"]["linear"])
+
+
+def test_days_with_fractions_stand_apart():
+    page = decay_page(planner.decay(**BY_HAND, question="decay", times=(0.5, 1.25)))
+    fits(page)
+    line = next(line for line in page.splitlines() if "n for 80%, day" in line)
+    assert ">1.25" in line.split()

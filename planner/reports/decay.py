@@ -11,7 +11,7 @@ from planner.reports.decay_doubts import CHANGES
 from planner.reports.decay_measures import SHORT
 from planner.reports.measures import percent
 from planner.reports.terminal import repeat, warning_lines
-from planner.reports.text import paragraph
+from planner.reports.text import WIDTH, paragraph
 from planner.results import best
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _BY_DAY = {"pooled": "average", "new-lab": "new lab", "assurance": "not known", 
            "discounted": "discounted"}  # fmt: skip
 _MOST_LINES = 59
 _MOST_DAYS = 14
-_SPARE_DAYS = (2, 35, 17, 5, 10)  # left out first where a page has no room for all
+_SPARE_DAYS = (2, 35, 17, 5, 10, 21, 42, 3, 14, 28)  # left out first where a page has no room for all
 
 
 def decay_page(result: Result) -> str:
@@ -217,18 +217,20 @@ def _by_day(document: Mapping[str, Any], left_out: int) -> list[str]:
     rows = [row for row in rows if row["truth"] in names] or rows
     asked = parse_days(document["scenario"]["times"])[-1]
     days = sorted({row["day"] for row in rows})
+    width = max(4, 1 + max(len(_day(day, asked)) for day in days))
+    most = min(_MOST_DAYS, (WIDTH - 23) // width)
     for day in _SPARE_DAYS:
-        if len(days) > _MOST_DAYS and day != asked and day in days:
+        if len(days) > most and day != asked and day in days:
             days.remove(day)
     start = "n for" if document["scenario"]["dropout"] == 0.0 else "all kept,"
     head = f"  {start} {percent(rows[0]['target'])}, day"
-    lines = ["", f"{head:<23}" + "".join(f"{_day(day, asked):>4}" for day in days)]
+    lines = ["", f"{head:<23}" + "".join(f"{_day(day, asked):>{width}}" for day in days)]
     words = {"decay": "decay by", "residual": "left on", "gone": "gone on",
              "half-life": "half-life"}  # fmt: skip
     for question, name in dict.fromkeys((row["question"], row["truth"]) for row in rows):
         own = {row["day"]: row for row in rows
                if (row["question"], row["truth"]) == (question, name)}  # fmt: skip
-        cells = "".join(f"{_short(own.get(day)):>4}" for day in days)
+        cells = "".join(f"{_short(own.get(day)):>{width}}" for day in days)
         label = f"  {words[question]}, {_BY_DAY[name]}"
         lines.append(f"{label:<23}{cells}".rstrip())
     found = [*(_last_days(document, names) if left_out < 7 else []),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from planner.decay_designs import ONE_DAY
-from planner.decay_levels import nominal
+from planner.decay_levels import exceeds, nominal
 from planner.decay_required import wanted_rows
 from planner.reports.decay_words import a_percent, days_words, does
 from planner.reports.measures import NEW_LAB, percent
@@ -122,7 +122,7 @@ def _through(facts: Mapping[str, Any], wanted: Sequence[Mapping[str, Any]]) -> l
     for row in facts.get("shapes_through", ()):
         own = next(one for one in wanted if (one["question"], one["shape"])
                    == ("shape", row["shape"]))  # fmt: skip
-        if not row["exists"]:
+        if not row["exists"] or (own["n"] is None and row["n"] is None):
             continue
         takes = "more than can be searched"
         if row["n"] is not None:
@@ -177,7 +177,7 @@ def _animals_answer(facts: Mapping[str, Any]) -> str:
     parts = []
     for row in facts["rows"]:
         if row["measure"] == "success" and row["truth"] == name:
-            parts.append(f"{percent(best(row))} to {does(row, design)}")
+            parts.append(f"{percent(best(row))} to {does(row, design)}{_wrong(row, facts)}")
     groups = f"{n1} per group" if n1 == n2 else f"{n1} treated and {n2} control"
     found = [row for row in facts["rows"] if row["measure"] == "mde"]
     goal = facts["asked"].targets[0]
@@ -197,6 +197,18 @@ def _animals_answer(facts: Mapping[str, Any]) -> str:
         f"The chances of {lab.rstrip(',')}: {'; '.join(parts)}."
         f"{smallest}"
     )
+
+
+def _wrong(row: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
+    """That a chance is of a test that is wrong too often."""
+    allowed = nominal(facts["design"], row["question"])
+    found = [one for one in facts["rows"] if one["measure"] == "type_i"
+             and (one["question"], one["n"]) == (row["question"], row["n"])
+             and exceeds(one, allowed)]  # fmt: skip
+    if not found:
+        return ""
+    rate = f"{100 * best(found[0]):.1f}% of experiments ({100 * allowed:.3g}% allowed)"
+    return f" - but this test says so wrongly in {rate}"
 
 
 _NOUN = {"decay": "decay", "residual": "rest"}

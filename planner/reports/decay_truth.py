@@ -53,7 +53,8 @@ def truth_page(result: Result) -> str:
         for row in truth["readings"]:
             lines.append(f"  {row['reading']:<17}{100 * row['share_gone']:>12.1f}%"
                          f"{100 * row['share_no_decay']:>11.1f}%")  # fmt: skip
-    lines += ["", *_curve(document["curve"], scale, unit, document["shapes"]["remains"])]
+        lines.append("")
+    lines += [*_curve(document["curve"], scale, unit, document["shapes"]["remains"])]
     for row in document["truth"]["human"]:
         name = human_words(row["name"])
         lines += paragraph(

@@ -4,12 +4,16 @@ All designs see the same normals (common random numbers), so that differences be
 sizes are far more precise than the proportions themselves.
 """
 
+import math
+
 import numpy as np
 
 from sims.chi import draw_inverse_sd
-from sims.experiments import given_difference, student, welch
+from sims.experiments import student, theta_given_difference, welch
 from sims.kernels import entry, inner
 from sims.lanes import LANES
+from sims.lanes.pooling import from_front
+from sims.normal import normal_tails
 from sims.streams import draw_normal, draw_uniform, open_stream, stream_key
 from sims.types import TwoArm
 
@@ -24,8 +28,12 @@ EXPECTED = ("wrong_mean", "wrong_mean_sq", "theta_mean", "theta_mean_sq", "mean_
 SUMS = COUNTED + EXPECTED
 N_SUMS, _N_COUNTED = len(SUMS), len(COUNTED)
 
-# Slots of a block's work array: four normals and the truth of each replicate.
-_DIFFERENCE, _SD, _THETA, _SD2, _MU, _TAU2, _INVERSE, _N_SLOTS = range(8)
+# Slots of a block's work array: four normals and the truth of each replicate; then of one design
+# 1 / s, the side that is significant (1, -1 or 0) and |g|.
+_DIFFERENCE, _SD, _THETA, _SD2, _MU, _TAU2, _INVERSE, _SIDE, _G, _N_SLOTS = range(10)
+
+_LEAST_SD = 1e-150
+_SQRT_2_OVER_PI = math.sqrt(2.0 / math.pi)
 
 
 @inner
@@ -65,17 +73,26 @@ def _add(sums, offset, lane, x):
 
 
 @inner
-def _add_expected(sums, offset, lane, x, given):
-    below, above, mean = given
-    significant = x.benefit + x.harm
-    wrong, g = x.benefit * below + x.harm * above, abs(x.g) * significant
-    theta = mean * significant
-    at = offset + _N_COUNTED * LANES + lane
-    sums[at] += wrong
-    sums[at + LANES] += wrong * wrong
-    sums[at + 2 * LANES] += theta
-    sums[at + 3 * LANES] += theta * theta
-    sums[at + 4 * LANES] += g * theta
+def _add_expected(work, se, lanes, sums, at):
+    # What theta's normal would decide is known given the difference: conditional Monte Carlo
+    # (Asmussen & Glynn 2007, section V.4, doi:10.1007/978-0-387-69033-9). A loop of its own:
+    # within the one that counts it would keep that from being vectorised.
+    lanes, at = from_front(lanes), from_front(at)
+    for lane in range(lanes):
+        mean, sd = theta_given_difference(
+            work[lane], work[_MU * LANES + lane], work[_TAU2 * LANES + lane], se
+        )
+        # sd may be 0: then theta is its mean, which has no side where it is 0.
+        above, below, e = normal_tails(-mean / max(sd, _LEAST_SD))
+        side = work[_SIDE * LANES + lane] if abs(mean) + sd > 0.0 else 0.0
+        opposite = below if side > 0.0 else above
+        wrong = opposite if side != 0.0 else 0.0
+        theta = (mean * (above - below) + sd * _SQRT_2_OVER_PI * e) * abs(side)
+        sums[at + lane] += wrong
+        sums[at + LANES + lane] += wrong * wrong
+        sums[at + 2 * LANES + lane] += theta
+        sums[at + 3 * LANES + lane] += theta * theta
+        sums[at + 4 * LANES + lane] += work[_G * LANES + lane] * theta
 
 
 @inner
@@ -126,14 +143,9 @@ def tally_student(seed, scenario, first, count, mu, tau2, designs, sd_tables, ou
                     design,
                 )
                 _add(sums, i * N_SUMS * LANES, lane, x)
-                if several:
-                    given = given_difference(
-                        work[lane],
-                        work[_MU * LANES + lane],
-                        work[_TAU2 * LANES + lane],
-                        design.se,
-                    )
-                    _add_expected(sums, i * N_SUMS * LANES, lane, x, given)
+                work[_SIDE * LANES + lane], work[_G * LANES + lane] = x.benefit - x.harm, abs(x.g)
+            if several:
+                _add_expected(work, design.se, lanes, sums, (i * N_SUMS + _N_COUNTED) * LANES)
     _total(sums, out)
 
 
@@ -166,14 +178,9 @@ def tally_welch(seed, scenario, first, count, mu, tau2, designs, sd_tables, quan
                     i,
                 )
                 _add(sums, i * N_SUMS * LANES, lane, x)
-                if several:
-                    given = given_difference(
-                        work[lane],
-                        work[_MU * LANES + lane],
-                        work[_TAU2 * LANES + lane],
-                        design.se,
-                    )
-                    _add_expected(sums, i * N_SUMS * LANES, lane, x, given)
+                work[_SIDE * LANES + lane], work[_G * LANES + lane] = x.benefit - x.harm, abs(x.g)
+            if several:
+                _add_expected(work, design.se, lanes, sums, (i * N_SUMS + _N_COUNTED) * LANES)
     _total(sums, out)
 
 

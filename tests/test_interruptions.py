@@ -67,6 +67,29 @@ def test_an_interrupted_run_ends_at_once_and_goes_on_later(jobs: str, tmp_path: 
     assert starts[1] > 0
 
 
+# Runs before the planner does, as any file of this name.
+INTERRUPTING = """
+import planner.reports.text  # nothing is imported after the interruption
+from planner import cli
+
+def load():
+    exec("raise KeyboardInterrupt")  # libraries make named tuples and such of text
+
+cli.check_engine = load
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as on Unix")
+def test_an_interruption_within_an_import_has_the_same_code(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(INTERRUPTING)
+    root = str(Path(__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "-m", "planner"], capture_output=True, text=True, check=False,
+        cwd=root, env={**os.environ, "PYTHONPATH": os.pathsep.join((str(tmp_path), root))},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (130, "planner: interrupted\n")
+
+
 CONTENTS = {"a.csv": b"1,2\n", "b.json": b"{}\n", "c.svg": b"<svg/>\n"}
 
 

@@ -11,7 +11,7 @@ import json
 import math
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -57,6 +57,25 @@ class Scenario:
     def result_file(self) -> str:
         """The file that holds its JSON."""
         return "plan.json" if self.command == "plan" else "result.json"
+
+    @property
+    def home(self) -> Path:
+        """The folder from which it runs: this one, or the clone whose data it needs.
+
+        Raises
+        ------
+        InputError : it needs data that are in neither
+        """
+        options = tomllib.loads(self.file.read_text(encoding="utf-8"))
+        needed = options.get("file") or options.get("evidence")
+        clone = Path(__file__).parent.parent
+        for folder in (Path(), clone):
+            if needed is None or (folder / needed).exists():
+                return folder
+        raise InputError(
+            f"{self.name} needs {needed}, which is in the source repository and is not installed;\n"
+            "accepted: run it in a clone, or name the scenarios to run without it"
+        )
 
 
 def scenarios(names: Iterable[str] = ()) -> list[Scenario]:
@@ -108,6 +127,7 @@ def reproduce(
 
     chosen, root = scenarios(names), Path(out)
     for one in chosen:
+        _ = one.home  # what it needs is there
         there = (root / one.name / one.result_file).exists()
         if check and not there:
             raise InputError(f"{root / one.name}: nothing to compare with; run it without --check")
@@ -173,12 +193,13 @@ def run(scenario: Scenario, folder: Path, jobs: int | None = None) -> None:
     """
     from planner.cli import main
 
+    folder = folder.absolute()
     line = [scenario.command, "--scenario", str(scenario.file), "--out", str(folder), "--force",
             "--quiet"]  # fmt: skip
     if jobs is not None and scenario.command != "pool":
         line += ["--jobs", str(jobs)]
     page, said = io.StringIO(), io.StringIO()
-    with redirect_stdout(page), redirect_stderr(said):
+    with chdir(scenario.home), redirect_stdout(page), redirect_stderr(said):
         code = main(line)
     if code != 0:
         raise InputError(f"{scenario.name}: {said.getvalue().strip() or f'exit code {code}'}")

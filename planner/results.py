@@ -189,7 +189,9 @@ class Result:
     def _write(folder: Path, contents: Mapping[str, bytes], force: bool) -> list[Path]:
         existing = [name for name in contents if (folder / name).exists()]
         if existing and not force:
-            raise InputError(f"{folder / existing[0]} exists; use --force to replace it")
+            raise InputError(
+                f"{folder / existing[0]} exists; use --force to replace it (in Python: force=True)"
+            )
         try:
             write_folder(folder, contents)
         except OSError as error:

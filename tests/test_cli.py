@@ -176,3 +176,23 @@ def test_the_shell_completes(typed: str, offered: list[str]) -> None:
     line = [sys.executable, "-c", "from planner.cli import main; main()"]
     found = subprocess.run(line, env=environment, capture_output=True, text=True)
     assert found.stdout.split() == offered
+
+
+@pytest.mark.parametrize("command", ["power", "plan", "calibrate", "meta", "bias", "decay"])
+def test_a_folder_that_cannot_be_written_is_said_at_once(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    def nothing(*_: object, **__: object) -> None:
+        raise AssertionError("work was done before --out was looked at")
+
+    for place in ("planner.calibration.calibrate", "planner.decay_plans.decay"):
+        monkeypatch.setattr(place, nothing)
+    monkeypatch.setattr("planner.commands.common.os.access", lambda *_: False)
+    out = tmp_path / "new" / "folder"
+    assert main([command, "--analysis", "chronic-after", "--out", str(out)]) == 2
+    assert f"--out {out}: {tmp_path} cannot be written" in " ".join(capsys.readouterr().err.split())
+    monkeypatch.undo()
+    (tmp_path / "file").write_text("")
+    assert main([command, "--analysis", "chronic-after", "--out", str(tmp_path / "file/x")]) == 2
+    assert "is a file; accepted: a folder" in " ".join(capsys.readouterr().err.split())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tomllib
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,12 @@ import pytest
 import typer
 
 from planner.cli import main
+from planner.errors import InputError
 from planner.reproduction import KINDS, differences, reproduce, scenarios
 from planner.results import DESIGN_COLUMNS
 
 RESULTS = Path(__file__).parent.parent / "results"
+DATA = Path(__file__).parent / "data"
 
 
 def test_every_kind_has_its_scenarios() -> None:
@@ -161,3 +164,29 @@ def test_every_scenario_file_is_what_its_command_takes() -> None:
         command = typer.main.get_command(import_module(f"planner.commands.{one.command}").app)
         options = [parameter.name for parameter in command.params]
         assert read_scenario(one.file, one.command, dict.fromkeys(options))
+
+
+def test_scenarios_with_data_run_from_anywhere_or_say_what_they_need(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = reproduce(["pool-marbles"], out="kept")
+    assert (tmp_path / "kept" / "pool-marbles" / "result.json").exists()
+    assert found.rows[0]["answer"]
+    # Installed, without the repository beside it.
+    away = tmp_path / "installed" / "planner" / "reproduction.py"
+    monkeypatch.setattr("planner.reproduction.__file__", str(away))
+    for name, data in (("pool-marbles", "marbles.csv"), ("plan-marbles", "marbles.toml")):
+        with pytest.raises(InputError, match=f"{name} needs tests/data/{data}, which is in the"):
+            reproduce([name], out="other")
+    assert not (tmp_path / "other").exists()
+
+
+def test_the_worked_example_plans_from_its_table(tmp_path: Path) -> None:
+    """The shipped evidence is what pool makes of the table."""
+    kept = DATA / "marbles.toml"
+    source = tomllib.loads(kept.read_text())["source"]
+    line = ["pool", str(DATA / "marbles.csv"), "--benefit", "lower", "--title",
+            "Citalopram in marble burying", "--source", source, "--write-evidence"]  # fmt: skip
+    assert main([*line, str(tmp_path / "marbles.toml"), "--quiet"]) == 0
+    assert (tmp_path / "marbles.toml").read_text() == kept.read_text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -214,17 +215,23 @@ def parts(typed: Sequence[str]) -> list[str]:
 
 
 def refuse_existing(out: Path | None, force: bool) -> None:
-    """Refuse a folder that holds a result already, before anything is calculated.
+    """Refuse a folder that holds a result already or cannot be written, before any calculation.
 
     Raises
     ------
-    InputError : --out names a file, or a folder with a result, and --force is not given.
+    InputError : --out names a file, a folder that cannot be written or made, or one with a result
+        and --force is not given.
     """
     if out is None:
         return
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {out} is a file; accepted: a folder, new or empty")
-    for name in () if force else ("scenario.toml", "result.json", "performance.csv"):
+    there = next(path for path in (out, *out.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise InputError(f"--out {out}: {there} is a file; accepted: a folder, new or empty")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise InputError(f"--out {out}: {there} cannot be written; accepted: another folder")
+    for name in () if force else ("plan.html", "scenario.toml", "result.json", "performance.csv"):
         if (out / name).exists():
             raise InputError(f"{out / name} exists; use --force to replace it")
 
@@ -256,9 +263,12 @@ def option_values(
 
     Raises
     ------
-    InputError : the scenario file cannot be read, or has unknown options or wrong values.
+    InputError : --out cannot take a result; the scenario file cannot be read, or has unknown
+        options or wrong values.
     """
     values = dict(ctx.params)
+    if "force" in values:
+        refuse_existing(values.get("out"), values["force"])
     if scenario is None:
         return values
     from typing import get_type_hints

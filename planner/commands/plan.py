@@ -31,6 +31,7 @@ from planner.commands.common import (
     option,
     option_values,
     put_out,
+    refuse_existing,
     words,
 )
 from planner.reports.measures import MEASURES, OTHER_WORDS, TRUTHS
@@ -97,9 +98,7 @@ def plan(
     if found is None:
         raise InputError("nothing to plan from: give --analysis NAME or --evidence FILE.toml")
     folder = out if out is not None or json else Path(f"plan-{_file_name(found.name)}")
-    if folder is not None and not force and (folder / "plan.html").exists():
-        # Before minutes of work, not after.
-        raise InputError(f"{folder / 'plan.html'} exists; use --force to replace it")
+    refuse_existing(folder, force)
     with Progress(quiet) as progress, running_on(given["backend"], given["scheduler"]):
         result = make_plan(
             found,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from planner.calibration import Calibration
 from planner.errors import InputError
-from planner.mechanisms import Swept, distance, swept
+from planner.mechanisms import Strength, Swept, distance, swept
 from planner.published import Analysis
 from planner.references import references
 from planner.results import Result, provenance
@@ -60,38 +60,46 @@ def selected_result(
     weight, strength : the strengths asked for; the first that is not neutral is the answer's
     cuts : of step, one-sided p
 
+    A usual strength that was not asked for, and under which no truth fits, is left out and named.
+
     Raises
     ------
     InputError : a name or strength that does not exist, or under which no truth fits.
     """
     one = _single(mechanism, weight, strength, cuts)
-    # With others at work no strength of this one does nothing: its own neutral one is skipped.
-    asked = next((x for x in one.strengths if distance(one.name, x) > 0.0), one.strengths[0])
     # The band of worlds: the usual strengths as well, if they are of this mechanism.
     several = any(isinstance(x, tuple) for x in one.strengths)
     usual = () if several else STRENGTHS[one.name]
     order = sorted({*one.strengths, *usual}, key=lambda x: distance(one.name, x))
-    found = []
+    typed = weight is not None or strength is not None or len(one.strengths) == 1
+    needed = one.strengths if typed else ()
+    found: dict[Strength, Selected] = {}
+    without: dict[Strength, InputError] = {}
     for done, x in enumerate(order):
         if progress is not None:
             progress(STAGE, done, len(order))
         try:
-            found += calibrate_selected(
+            (found[x],) = calibrate_selected(
                 analysis, calibration, one.only(x), seed=seed, jobs=jobs, complete=True
             )
-        except InputError:
-            if x in one.strengths:
+        except InputError as error:
+            if x in needed:
                 raise
+            without[x] = error
         if progress is not None:
             progress(STAGE, done + 1, len(order))
-    wanted = one.columns(asked)
-    chosen = next(x for x in found if (x.weight, x.strength) ==
-                  (wanted["weight"], wanted["strength"]))  # fmt: skip
+    if not found:
+        raise next(iter(without.values()))
+    # With others at work no strength of this one does nothing: its own neutral one is skipped.
+    possible = [x for x in one.strengths if x in found] or list(found)
+    asked = next((x for x in possible if distance(one.name, x) > 0.0), possible[0])
+    wanted, chosen = one.columns(asked), found[asked]
     from planner.reports.selected import band, selected_answer, selected_warnings
 
-    rows = [_row(x, calibration.prior, analysis) for x in found]
+    rows = [_row(x, calibration.prior, analysis) for x in found.values()]
+    none_fits = [one.columns(x) for x in without]
     facts = {"analysis": analysis, "calibration": calibration, "chosen": chosen, "rows": rows,
-             "cuts": one.cuts}  # fmt: skip
+             "cuts": one.cuts, "none_fits": none_fits}  # fmt: skip
     prior = dict(zip(("mu_low", "mu_high", "tau_low", "tau_high"), calibration.prior, strict=True))
     return SelectedTruths(
         command="calibrate",
@@ -115,7 +123,7 @@ def selected_result(
         extra={
             "headline": f"{analysis.name}: {analysis.title}. From {analysis.review}.",
             "readings": [], "check": list(chosen.check), "draws": {"mu": [], "tau": []},
-            "selected": rows,
+            "selected": rows, "none_fits": none_fits,
         },
         figures={"band": band},
     )  # fmt: skip

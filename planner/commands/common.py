@@ -141,7 +141,7 @@ class Progress:
     """
 
     AFTER = 2.0  # seconds
-    SAID_AFTER = 8.0  # seconds, where there is no terminal
+    SAID_AFTER = 20.0  # seconds, where there is no terminal
 
     def __init__(self, quiet: bool) -> None:
         silence(quiet)

@@ -32,11 +32,15 @@ def _strength(row: Mapping[str, Any]) -> str:
 def selected_answer(facts: Mapping[str, Any]) -> str:
     """The answer: which world gives the published numbers under selection."""
     analysis, chosen, before = facts["analysis"], facts["chosen"], facts["calibration"]
+    does_nothing = chosen.mechanism == "none"
     cuts = "" if facts["cuts"] == (P_CUT,) else (
         f" (beyond one-sided p of {_listed([f'{cut:g}' for cut in facts['cuts']])})"
     )  # fmt: skip
+    what = (
+        "nothing" if does_nothing else f"{chosen.mechanism} at {_strength(chosen.fields())}{cuts}"
+    )
     text = (
-        f"If {chosen.mechanism} at {_strength(chosen.fields())}{cuts} stood between studies and "
+        f"If {what} stood between studies and "
         f"publication, a mean true effect of {chosen.mu:.2f} SDs with SD {chosen.tau:.2f} between "
         f"laboratories would publish {analysis.g} in the median. Without selection it takes "
         f"{before.mu:.2f} and {before.tau:.2f}."
@@ -60,6 +64,11 @@ def selected_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
         "how strong selection was. Whether a test would have seen it: planner bias "
         f"{analysis.option}",
     )]  # fmt: skip
+    if facts["none_fits"]:
+        found.append((
+            "no-truth",
+            f"No truth gives the published numbers at {_places(facts['none_fits'])}.",
+        ))  # fmt: skip
     unknown = [row for row in facts["rows"] if row["mu_lb"] is None]
     if unknown:
         found.append((

@@ -262,7 +262,7 @@ def _result(
         "why": why_not(parts),
         "sensitivity": list(parts.sensitivity), "tornado": tornado(parts.sensitivity),
         "numbers": printed_numbers(analysis), "contradictions": contradictions(analysis, review),
-        "check": list(calibration.check), "check_answer": model_answer(calibration.check),
+        "check": list(calibration.check), "check_answer": model_answer(calibration.check, analysis),
         "coverage": published, "thin": thin(published) or not_kept(analysis),
         "program": {**program, "answer": program_answer(program)},
         "bias": {"answer": bias.answer, "rows": shares, "n_sim": bias.scenario["reps"],

@@ -229,3 +229,30 @@ def test_from_python_what_is_no_analysis_is_refused() -> None:
         planner.power(analysis, n=0)
     one = planner.power(analysis, n=12, reps=50)
     assert {row["n"] for row in one.performance} == {12}
+
+
+def test_a_chance_below_a_goal_looks_so(made: Callable[..., Parts]) -> None:
+    from planner.reports.measures import at_most
+
+    assert at_most(0.94, 0.99) == "94%"
+    assert at_most(0.988, 0.99) == "98.8%"
+    assert at_most(0.7996, 0.8) == "79.96%"
+    assert at_most(0.9996, 0.9999) == "99.96%"
+    ceiling = required_n(made().base, "new-lab", 0.8)
+    assert ceiling is not None
+    goal = ceiling["ceiling"] + 0.0005
+    parts = made(target=goal)
+    below = at_most(ceiling["ceiling"], goal)
+    assert below != f"{100 * goal:.0f}%"
+    for text in (parts.base.answer, paragraphs(parts)["short"]):
+        assert f"the most is {below}" in text
+
+
+def test_a_standard_error_with_more_digits_says_where_from() -> None:
+    from planner.reports.plan_doubts import model_answer
+
+    analysis = planner.analysis("chronic-after")
+    assert analysis.se is not None
+    check = planner.calibrate(analysis).check
+    assert f"from the printed interval: {analysis.se}, as printed" in model_answer(check, analysis)
+    assert "interval" not in model_answer(check, replace(analysis, se=None))

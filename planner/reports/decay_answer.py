@@ -9,7 +9,7 @@ from planner.decay_designs import ONE_DAY
 from planner.decay_levels import exceeds, nominal
 from planner.decay_required import wanted_rows
 from planner.reports.decay_words import a_percent, days_words, does
-from planner.reports.measures import NEW_LAB, percent
+from planner.reports.measures import NEW_LAB, at_most, percent
 from planner.results import best
 
 ROUGH = 0.3  # width of an interval, as a share of n
@@ -92,7 +92,7 @@ def _other(row: Mapping[str, Any], facts: Mapping[str, Any], chosen: Any) -> str
         if row["ceiling"] <= goal:
             text = (
                 f"No number of animals gives {a_percent(goal)} chance to {what}: at most "
-                f"{percent(row['ceiling'])}."
+                f"{at_most(row['ceiling'], goal)}."
             )
         else:
             text = f"To {what} would take more animals than the search goes to."

@@ -79,6 +79,14 @@ def percent(p: float) -> str:
     return f"{100.0 * p:.0f}%"
 
 
+def at_most(p: float, goal: float) -> str:
+    """A chance below a goal, with as many digits as it takes to look so."""
+    if percent(p) != percent(goal):
+        return percent(p)
+    digits = next((d for d in range(1, 6) if f"{100 * p:.{d}f}" != f"{100 * goal:.{d}f}"), 6)
+    return f"{100 * p:.{digits}f}%"
+
+
 def size_words(row: Mapping[str, Any]) -> str:
     """A required group size; "never" where no size gives the chance, or more than was looked at."""
     if row["n"] is None:

@@ -173,8 +173,24 @@ def _for_the_plan(parts: Parts, n: int) -> list[str]:
     return said
 
 
-def model_answer(check: Sequence[Mapping[str, Any]]) -> str:
-    """Whether the model gives the published numbers back, in a sentence."""
+def model_answer(check: Sequence[Mapping[str, Any]], analysis: Any = None) -> str:
+    """Whether the model gives the published numbers back, in a sentence or two."""
+    return _model_answer(check) + _error_from_interval(analysis)
+
+
+def _error_from_interval(analysis: Any) -> str:
+    """Why the standard error here has more digits than the printed one."""
+    if analysis is None or analysis.ci is None or analysis.se is None:
+        return ""
+    if f"{analysis.se_number:.3g}" == f"{analysis.se.number:.3g}":
+        return ""
+    return (
+        f" That standard error is from the printed interval: {analysis.se}, as printed beside it, "
+        "has fewer digits."
+    )
+
+
+def _model_answer(check: Sequence[Mapping[str, Any]]) -> str:
     rows = [row for row in check if row["published"] is not None]
     outside = [row for row in rows if not row["lb"] <= row["published"] <= row["ub"]]
     error = next((r for r in rows if (r["statistic"], r["truth"]) == ("se", "matched")), None)

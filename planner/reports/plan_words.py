@@ -8,7 +8,7 @@ from typing import Any
 
 from planner.plan_designs import MOST, required_n
 from planner.plan_parts import Parts
-from planner.reports.measures import NEW_LAB, percent
+from planner.reports.measures import NEW_LAB, at_most, percent
 from planner.reports.plan_form import truth_words
 from planner.reports.wording import article, harm_words, origin_word, per_group, shown, test_words
 
@@ -248,8 +248,8 @@ def _why_no_plan(parts: Parts) -> str:
             return "A one-sided test in this direction cannot show a benefit."
         return (
             f"{harm_words(parts.analysis)}No group size gives {lab} {chance} with "
-            f"{test_sentence(design)}: the most is {percent(ceiling)}, as true effects of other "
-            "laboratories are too small or reversed."
+            f"{test_sentence(design)}: the most is {at_most(ceiling, target)}, as true effects of "
+            "other laboratories are too small or reversed."
         )
     if wanted["n"] is None:
         return f"More than a million animals per group would be needed for {chance}."

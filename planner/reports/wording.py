@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from planner.reports.discounted import discounted_words
-from planner.reports.measures import NEW_LAB, percent
+from planner.reports.measures import NEW_LAB, at_most, percent
 
 
 def test_words(design: Any) -> str:
@@ -119,7 +119,7 @@ def _no_plan_answer(facts: Mapping[str, Any], lab: str) -> str:
             )
         return (
             f"{doubt}No group size gives {lab} {article(target)} {percent(target)} chance of a "
-            f"significant benefit: the most is {_exact_percent(ceiling)}, because {cause}."
+            f"significant benefit: the most is {_exact_percent(ceiling, target)}, because {cause}."
         )
     if wanted["n"] is None:
         return f"{doubt}No plan: more than a million animals per group would be needed."
@@ -271,8 +271,8 @@ def _chance(facts: Mapping[str, Any], n: int, target: float) -> float:
     return target
 
 
-def _exact_percent(p: float) -> str:
-    return f"{100.0 * p:.3g}%" if p < 0.1 else percent(p)
+def _exact_percent(p: float, goal: float) -> str:
+    return f"{100.0 * p:.3g}%" if p < 0.1 else at_most(p, goal)
 
 
 def _row(facts: Mapping[str, Any], truth: str, target: float) -> Mapping[str, Any] | None:

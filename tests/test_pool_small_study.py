@@ -13,7 +13,7 @@ import planner
 from planner.cli import main
 from planner.mechanisms import swept
 from planner.references import MECHANISM_SOURCES, TEST_SOURCES, references
-from planner.reports.pool import pool_page
+from planner.reports.pool import _ends, pool_page
 from sims.effects import VARIANCES, sampling_variance
 from sims.smallstudy_names import CORRECTIONS, DETECTORS, MECHANISMS
 
@@ -172,3 +172,22 @@ def test_json_holds_the_references_of_what_was_used(tmp_path: Path) -> None:
     assert references([one, *swept("none")], ["begg"], ["sel3"]) == {
         **names, "begg": TEST_SOURCES["begg"], "sel3": TEST_SOURCES["sel3"],
     }  # fmt: skip
+
+
+def test_identical_studies_say_nothing_silly(tmp_path: Path) -> None:
+    file = tmp_path / "same.csv"
+    file.write_text("yi,vi,n1,n2\n" + "1,0.2,8,8\n" * 3, encoding="utf-8")
+    result = planner.pool(file)
+    page = " ".join(pool_page(result).split())
+    row = judged(result)["p-uniform-star"]
+    assert row["ci_lb"] is None
+    assert f"p-uniform* {row['estimate']:.2f} (interval: below {row['ci_ub']:.2f})" in page
+    assert "does not move the average" in page
+    assert "Only 3 studies: tests for small-study effects need 10." in page
+
+
+def test_an_interval_with_one_endless_end() -> None:
+    assert _ends({"ci_lb": 0.5, "ci_ub": None}) == "(interval: above 0.50)"
+    assert _ends({"ci_lb": None, "ci_ub": 2.0}) == "(interval: below 2.00)"
+    assert _ends({"ci_lb": None, "ci_ub": None}) == "(interval endless)"
+    assert _ends({"ci_lb": 0.5, "ci_ub": 2.0}) == "[0.50, 2.00]"

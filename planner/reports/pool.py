@@ -130,6 +130,8 @@ def _left_out_one(document: Mapping[str, Any]) -> list[str]:
     if document["k"] < 3 or not rows:
         return []
     low, high = (f(rows, key=lambda row: row["estimate"]) for f in (min, max))
+    if low["estimate"] == high["estimate"]:
+        return ["", "  Leaving one study out does not move the average."]
     text = f"Leaving one study out, the average runs from {number(low['estimate'])} (without "
     text += f"{fitted(low['study'], 30)}) to {number(high['estimate'])} (without "
     text += f"{fitted(high['study'], 30)})."
@@ -172,7 +174,17 @@ def _corrected(row: Mapping[str, Any]) -> str:
     if row["used"] is not None:
         more = f" ({row['used'].upper()})"
     name = CORRECTION_NAMES[row["correction"]]
-    return f"{name} {number(row['estimate'])} {_interval(row)}{more}"
+    return f"{name} {number(row['estimate'])} {_ends(row)}{more}"
+
+
+def _ends(row: Mapping[str, Any]) -> str:
+    """An interval of which an end may be endless, as likelihood intervals of few studies are."""
+    low, high = row["ci_lb"], row["ci_ub"]
+    if low is None or high is None:
+        ends = [f"{word} {number(x)}" for word, x in (("above", low), ("below", high))
+                if x is not None]  # fmt: skip
+        return f"(interval: {ends[0]})" if ends else "(interval endless)"
+    return _interval(row)
 
 
 def _reasons(document: Mapping[str, Any]) -> dict[tuple[str, str], list[str]]:

@@ -221,7 +221,7 @@ def _few(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     if 2 <= k < FEW_STUDIES:
         main = facts["estimates"][0]
         text = f"Only {k} studies: "
-        if main["tau2_lb"] is not None:
+        if main["tau2_ub"]:  # 0 where studies agree more than chance lets them
             low, high = (number(main[name] ** 0.5) for name in ("tau2_lb", "tau2_ub"))
             text += (
                 f"the spread between laboratories (tau) may be {low} to {high}{unit(facts)}, and "

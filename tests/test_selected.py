@@ -331,3 +331,12 @@ def test_a_usual_strength_without_a_truth_is_named(monkeypatch):
     missing = {1.0, 0.5, 0.2, 0.05}
     with pytest.raises(planner.InputError, match="none at 1"):
         selected_result(analysis, calibration, "step")
+
+
+@pytest.mark.parametrize("options", [[], ["--prior", "half-normal"], ["--cluster", "lab"]])
+def test_the_page_without_a_mechanism_fits_a_terminal(capsys, options):
+    code, out, _ = run(capsys, "calibrate", "--analysis", NAME, *options)
+    assert code == 0
+    assert "by lab, share 1, " in out
+    assert len(out.splitlines()) < 60
+    assert max(len(line) for line in out.splitlines()) <= 80

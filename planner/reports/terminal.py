@@ -184,19 +184,20 @@ def calibration_page(result: Result) -> str:
     lines += small_study(document["check"])
     lines += [
         "",
-        "  how comparisons depend, prior      mu matched  mu 95%          tau matched  tau 95%",
+        f"  {'how comparisons depend, prior':<33}{'mu':>6}  {'mu 95%':<15}{'tau':>6}  tau 95%",
     ]
     for row in document["readings"]:
-        name = f"cluster {row['cluster']}"
-        name += "" if row["cluster"] == "none" else f", share {row['share']:g}"
+        none = row["cluster"] == "none"
+        name = "independent" if none else f"by {row['cluster']}, share {row['share']:g}"
         mu, tau = f"{row['mu']:.2f}", f"{row['tau']:.2f}"
         mu_range = f"{row['mu_lb']:.2f} to {row['mu_ub']:.2f}"
         tau_range = f"{row['tau_lb']:.2f} to {row['tau_ub']:.2f}"
         label = f"{name}, {row['prior']}"
-        lines.append(f"    {label:<31}{mu:>8}  {mu_range:<15} {tau:>10}  {tau_range}")
+        lines.append(f"  {label:<33}{mu:>6}  {mu_range:<15}{tau:>6}  {tau_range}")
     bounds = truth["prior"]
     lines.append("")
     lines += paragraph(
+        "mu, tau: the matched truth; 95%: of the joint draws. "
         f"Prior: mu uniform on {bounds['mu_low']:.2f} to {bounds['mu_high']:.2f}, tau uniform on "
         f"0 to {bounds['tau_high']:.2f} (alternative: half-normal). {_conditioned(truth)} "
         f"Simulation error of the matched mu {truth['mu_mcse']:.4f}, tau {truth['tau_mcse']:.4f}.",

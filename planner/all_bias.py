@@ -61,7 +61,9 @@ def nothing_but_selection(
     run that nobody would see then; or None and why: "by-hand", "no-truth" where there is none,
     "raw-data" where finding it takes minutes.
     """
-    found, why = truth_under(analysis, calibration, varied, strength, how["jobs"], progress)
+    found, why = truth_under(
+        analysis, calibration, varied, strength, how["jobs"], progress, complete=True
+    )
     spread = tau if found is None else found.tau
     large = published_benefit(analysis)
 
@@ -97,8 +99,13 @@ def truth_under(
     strength: Strength,
     jobs: int | None,
     progress: Progress = None,
+    *,
+    complete: bool = False,
 ) -> tuple[Selected | None, str | None]:
-    """The truth that gives the published numbers under the mechanism; else why it is not known."""
+    """The truth that gives the published numbers under the mechanism; else why it is not known.
+
+    complete : with an interval that does not rest on a few sets of studies
+    """
     from planner.selected_calibration import selected_truth
     from sims.selection_shares import by_integral
 
@@ -106,7 +113,9 @@ def truth_under(
         return None, "by-hand"
     if not by_integral(varied.build(strength)):
         return None, "raw-data"
-    found = selected_truth(analysis, calibration, varied.only(strength), jobs, progress)
+    found = selected_truth(
+        analysis, calibration, varied.only(strength), jobs, progress, complete=complete
+    )
     return found, "no-truth" if found is None else None
 
 

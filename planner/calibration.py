@@ -153,7 +153,10 @@ def calibrate(
     InputError
         for clusters the evidence does not name, and for numbers that no truth gives
     """
+    from planner.published import check_analysis
+
     check_seed(seed)
+    check_analysis(analysis)
     if cluster not in CLUSTERS:
         raise unknown("--cluster", cluster, CLUSTERS)
     if cluster != "none" and cluster not in analysis.clusters:

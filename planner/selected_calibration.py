@@ -142,10 +142,14 @@ def selected_truth(
     varied: Swept,
     jobs: int | None = None,
     progress: Callable[[str, int, int], None] | None = None,
+    *,
+    complete: bool = False,
 ) -> Selected | None:
     """The truth under the first strength; None where none gives the published numbers."""
     try:
-        return calibrate_selected(analysis, calibration, varied, jobs=jobs, progress=progress)[0]
+        return calibrate_selected(
+            analysis, calibration, varied, jobs=jobs, progress=progress, complete=complete
+        )[0]
     except InputError:
         return None
 

@@ -98,6 +98,10 @@ def bias(
     ------
     InputError : a value out of range, or a mechanism under which nothing is published.
     """
+    from planner.published import check_analysis
+
+    if analysis is not None:
+        check_analysis(analysis)
     check_seed(seed)
     check_truth(mu, tau)
     reps = replications(reps, mcse, DEFAULT_REPS)

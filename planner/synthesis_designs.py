@@ -76,6 +76,10 @@ class SynthesisDesign:
         vtype: str | None,
     ) -> SynthesisDesign:
         """From names as typed; without `vtype` the sampling variance is the evidence's."""
+        from planner.published import check_analysis
+
+        if analysis is not None:
+            check_analysis(analysis)
         return cls(
             estimators=chosen("--estimator", estimator, ESTIMATORS),
             intervals=chosen("--interval", interval, INTERVALS),

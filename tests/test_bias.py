@@ -285,7 +285,7 @@ def test_chances_at_a_mean_of_zero_move_over_the_sds_that_fit(chronic):
         other = value(by_hand, "success", weight=0.2, correction="none")
         sd = np.hypot(other["mcse"], row["benefit"]["mcse"])
         assert abs(other["value"] - row["benefit"]["value"]) < 4.0 * sd + 0.005
-    assert f"SD {truth['tau_lb']:.2f} gives " in chronic.answer
+    assert f"at any mean (95%): {truth['tau_lb']:.2f} gives " in chronic.answer
     # The table counts either direction, at another SD: the page says both.
     page = bias_page(chronic)
     assert f"(SD {truth['tau']:.2f}, fitted; tables: {chronic.truth['tau']:.2f}, either way)" in (
@@ -373,7 +373,7 @@ def test_single_numbers_from_python(step):
 
 def test_a_weight_of_zero_is_said_in_words():
     asked = {**FAST, "reps": 20, "correction": "none", "detector": "begg", "weight": (0,)}
-    words = "With step at weight 0 (only significant benefits are published), "
+    words = "With step at weight 0 (only significant benefits are published) and "
     assert planner.bias(**asked).answer.startswith(words)
     # Beyond a cut at 0.5 others than significant benefits are published.
     assert "only significant" not in planner.bias(**asked, cuts=(0.5,)).answer

@@ -93,7 +93,7 @@ def _what_it_does(
     if place[:2] == ("step", 0.0) and facts["scenario"]["cuts"] is None:
         only = " (only significant benefits are published)"
     return (
-        f"With {_mechanism(place)}{only}, {hidden} of the studies run stay unpublished "
+        f"With {_mechanism(place)}{only} and {facts['k']} studies, {hidden} of the studies run stay unpublished "
         f"{at}{other}; the pooled effect is {wrong} ({base:+.2f} where nothing happens)."
     )
 
@@ -139,7 +139,7 @@ def _over_tau(found: Mapping[str, Any]) -> str:
         for row in ends
     ]
     fits = "" if found["tau_from"] == "selected" else " without selection"
-    return f" At the ends of what fits{fits} (95%): SD {moves[0]}, {moves[1]}."
+    return f" At the ends of the SDs that fit{fits}, at any mean (95%): {moves[0]}, {moves[1]}."
 
 
 def _with_error(row: Row) -> str:

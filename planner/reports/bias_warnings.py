@@ -12,6 +12,7 @@ from planner.reports.bias_words import (
     Row,
     groups,
     number,
+    pick,
     situation,
     strength_words,
     strongest,
@@ -54,8 +55,8 @@ def bias_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
         found.append((
             "not-estimated",
             f"The {CORRECTION_NAMES[worst['correction']]} exists in {_few(worst)} at "
-            f"{strength_words(situation(worst))}, k "
-            f"{worst['k']}: {_why_not(worst)}. Its numbers are about those.",
+            f"{_where(rows, worst)}, k {worst['k']}: {_why_not(worst)}. Its numbers are about "
+            "those.",
         ))  # fmt: skip
     found += _runaway(rows, strongest(rows, group))
     found += _sizes(rows, facts["answered"])
@@ -74,6 +75,18 @@ def _rare(row: Row) -> bool:
     return own and (row["value"] > 0.0 or (row["k"] > 2 and row["correction"] not in _BY_SIZE))
 
 
+def _error(rows: Sequence[Row], place: tuple[Any, ...]) -> str:
+    """The simulation error of the selection model's bias, where it would be seen."""
+    row = pick(rows, place, "bias", correction="sel3")
+    return f" (+-{row['mcse']:.2f})" if row is not None and row["mcse"] >= 0.015 else ""
+
+
+def _where(rows: Sequence[Row], row: Row) -> str:
+    """The strength of a row, with its mechanism where there are several."""
+    several = len({x["mechanism"] for x in rows} - {"none"}) > 1
+    return f"{row['mechanism']} at " * several + strength_words(situation(row))
+
+
 def _few(row: Row) -> str:
     return f"only {percent(row['value'])} of syntheses" if row["value"] > 0.0 else "no synthesis"
 
@@ -85,15 +98,14 @@ def _selection_model(rows: Sequence[Row], neutral: tuple[Any, ...]) -> list[tupl
     parts = []
     if off is not None and abs(off - base) > 0.05:
         parts.append(
-            f"is {off:+.2f} off with no selection, however many studies (it takes the variances of "
-            "effect sizes as known)"
+            f"is {off:+.2f}{_error(rows, neutral)} off with no selection at k {neutral[3]}, and "
+            "more studies do not mend that (it takes the variances of effect sizes as known)"
         )
     rare = [row for row in rows if _rare(row) and row["correction"] == "sel3"]
     if rare:
         worst = min(rare, key=lambda row: row["value"])
         parts.append(
-            f"exists in {_few(worst)} at "
-            f"{strength_words(situation(worst))}, k {worst['k']}: {_why_not(worst)}"
+            f"exists in {_few(worst)} at {_where(rows, worst)}, k {worst['k']}: {_why_not(worst)}"
         )
     if not parts:
         return []

@@ -25,7 +25,8 @@ _BY_DAY = {"pooled": "average", "new-lab": "new lab", "assurance": "not known", 
            "discounted": "discounted"}  # fmt: skip
 _MOST_LINES = 59
 _MOST_DAYS = 14
-_SPARE_DAYS = (2, 35, 17, 5, 10, 21, 42, 3, 14, 28)  # left out first where a page has no room for all
+# Left out first where a page has no room for all.
+_SPARE_DAYS = (2, 35, 17, 5, 10, 21, 42, 3, 14, 28)
 
 
 def decay_page(result: Result) -> str:

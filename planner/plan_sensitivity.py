@@ -135,8 +135,14 @@ def _of_the_test(planned: Planned) -> list[dict[str, Any]]:
 
 def _of_the_animals(planned: Planned) -> list[dict[str, Any]]:
     """A tenth of the planned animals lost without replacement."""
-    kept = max(2, int(0.9 * planned.n))
-    return [planned.row("animals lost", "a tenth, without spare ones", n=kept)]
+    row = planned.row("animals lost", "a tenth, without spare ones", n=_left(planned.n))
+    if row["n"] is not None:  # so many that those left are enough
+        row["n"] = next(n for n in range(row["n"], 2 * row["n"] + 2) if _left(n) >= row["n"])
+    return [row]
+
+
+def _left(n: int) -> int:
+    return max(2, 9 * n // 10)
 
 
 def _of_the_evidence(

@@ -104,7 +104,7 @@ def test_the_size_that_is_checked_is_the_one_asked_for():
     assert f"With {wanted} per group: the half-life's" in page
     none = planner.decay(delta0=3.0, half_life=9.0, question="gone", times=3, reps=300)
     checked = none.extra["checked_n"]
-    assert f"With {checked} per group, the largest size shown: " in flat(none)
+    assert f"With {checked} per group, the largest size simulated: " in flat(none)
 
 
 def test_losses_name_their_degrees_of_freedom_and_the_rate_they_lead_to():

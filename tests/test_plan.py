@@ -206,6 +206,11 @@ def test_sensitivity_is_exact(after: Plan) -> None:
     option = catalogue_review().readings["group-size-mean"].options["animals"]
     other = rows["other reading: group size mean", option.text]
     assert other["mu_mcse"] > 0.0
+    # So many that nine tenths of them are enough.
+    least = required_n(after, "new-lab", 0.8, 0.0)
+    lost = rows["animals lost", "a tenth, without spare ones"]["n"]
+    assert least is not None
+    assert 9 * lost // 10 >= least["n"] > 9 * (lost - 1) // 10
     bars = after.extra["tornado"]
     assert [bar["high"] - bar["low"] for bar in bars] == sorted(
         (bar["high"] - bar["low"] for bar in bars), reverse=True

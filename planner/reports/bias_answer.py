@@ -93,8 +93,8 @@ def _what_it_does(
     if place[:2] == ("step", 0.0) and facts["scenario"]["cuts"] is None:
         only = " (only significant benefits are published)"
     return (
-        f"With {_mechanism(place)}{only} and {facts['k']} studies, {hidden} of the studies run stay unpublished "
-        f"{at}{other}; the pooled effect is {wrong} ({base:+.2f} where nothing happens)."
+        f"With {_mechanism(place)}{only} and {facts['k']} studies, {hidden} of the studies run "
+        f"stay unpublished {at}{other}; the pooled effect is {wrong} ({base:+.2f} where nothing happens)."
     )
 
 

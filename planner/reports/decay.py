@@ -305,7 +305,7 @@ def _which(document: Mapping[str, Any]) -> str:
     wanted = {row[name] for row in document["required"] for name in ("n", "n_power")
               if row["truth"] == _planned(document) and row["shrink"] == 0.0
               and row["target"] == document["scenario"]["target"][0]}  # fmt: skip
-    return "" if n in wanted or asked else ", the largest size shown"
+    return "" if n in wanted or asked else ", the largest size simulated"
 
 
 def _worst(document: Mapping[str, Any], n: int) -> str:

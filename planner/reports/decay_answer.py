@@ -155,7 +155,8 @@ def _early_decay(facts: Mapping[str, Any]) -> str:
         return ""
     parts = [f"by day {row['day']} it takes {row['n']}" for row in shown]
     text = ", ".join(parts)
-    return f" {text[0].upper()}{text[1:]}."
+    kept = "" if facts["design"].dropout == 0.0 else ", if no animal is lost"
+    return f" {text[0].upper()}{text[1:]}{kept}."
 
 
 def _days_left(row: Mapping[str, Any], facts: Mapping[str, Any]) -> str:

@@ -73,7 +73,7 @@ def search_answer(facts: Mapping[str, Any]) -> str:
     fewer = [row for row in facts["frontier"] if row["on_frontier"] and row is not chosen]
     if fewer:
         row = fewer[-1]
-        same = "" if chosen["distinguishable"] else ", which the simulation cannot tell apart"
+        same = "" if chosen["distinguishable"] else ", no more than simulation error apart"
         sentences.append(
             f"With {row['sessions']} sessions ({days_words(row['times'])}) it takes "
             f"{size_words(row['n'], row['ci_lb'], row['ci_ub'])}{same}."
@@ -137,7 +137,7 @@ def _weekly_words(row: Mapping[str, Any]) -> str:
     size = size_words(row["weekly_n"], row["weekly_ci_lb"], row["weekly_ci_ub"])
     text = f"{plain} takes {sessions} and {size}"
     if not row["weekly_distinguishable"]:
-        return f"{text}, which the simulation cannot tell apart."
+        return f"{text}, no more than simulation error apart."
     lost = row["weekly_animals"] - row["animals"]
     return f"{text}: {abs(lost)} animals {'more' if lost > 0 else 'fewer'}."
 

@@ -94,7 +94,9 @@ def bias_doubt(
     text = [
         "The pooled numbers alone do not show how strongly studies were selected before "
         "publication. If a study without a significant benefit was published only "
-        f"{'; if '.join(said)}. With no selection it is {_off(none['error']['value'])}."
+        f"{'; if '.join(said)}. With no selection it is {_off(none['error']['value'])}. (All at "
+        "the mean effect that fits if nothing was selected; at the smaller one that fits with "
+        "selection, more is missing.)"
     ]
     text.append(_harm(parts) or _all_bias(found))
     strongest = selected[-1]

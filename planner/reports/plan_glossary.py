@@ -20,7 +20,8 @@ _WORDS = (
      "the result is significant in the direction of harm, as the laboratory's true effect may be"),
     ("overstated by", "type_m",
      "by how much significant results exceed the true effect, on average"),
-    ("interval", "ci_width", "95% confidence interval of the difference; ±: half its mean width"),
+    ("interval", "ci_width", "confidence interval of the difference, at 100% less the "
+     "significance level; ±: half its mean width"),
     ("chance no size exceeds", "ceiling",
      "with ever more animals; less than 100% as the true effect of some laboratories is no "
      "benefit"),

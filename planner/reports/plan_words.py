@@ -205,7 +205,8 @@ def _long(parts: Parts) -> str:
     text.append(
         "Published animal effects may be too large: with a mean effect smaller by a quarter or a "
         f"half the probability is {percent(quarter['success'])} or {percent(half['success'])}. "
-        "The 95% interval of the difference will reach about "
+        f"The {100.0 * (1.0 - parts.design.alpha):.6g}% interval of the difference will reach "
+        "about "
         f"{parts.in_unit(row['half_width'])} to each side."
     )
     text.append(

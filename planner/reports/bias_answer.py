@@ -94,7 +94,8 @@ def _what_it_does(
         only = " (only significant benefits are published)"
     return (
         f"With {_mechanism(place)}{only} and {facts['k']} studies, {hidden} of the studies run "
-        f"stay unpublished {at}{other}; the pooled effect is {wrong} ({base:+.2f} where nothing happens)."
+        f"stay unpublished {at}{other}; the pooled effect is {wrong} ({base:+.2f} where nothing "
+        "happens)."
     )
 
 

@@ -160,13 +160,15 @@ def _of_the_evidence(
         name = f"other reading: {topic.replace('-', ' ')}"
         variants.append((name, option, other, calibration.cluster))
     rows = []
+    # Beside a plan that does not know the average, one that does would look like a gain.
+    known = ", average known" if len(planned.truth.mu) > 1 else ""
     for done, (factor, level, other, cluster) in enumerate(variants):
         if progress is not None:
             progress("other readings", done, len(variants))
         found = matched(other, cluster, planned.seed, planned.jobs)
         if found is not None:
             truth = Truth.point("new-lab", found.mu, found.tau)
-            rows.append(planned.row(factor, level, truth, matched=found))
+            rows.append(planned.row(factor, level + known, truth, matched=found))
     return rows
 
 

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 FILL_SIDES = ("auto", "left", "right")
 
 
-# What regresses on the standard error, or ranks by it; and what regresses on 1/sqrt(n).
-_ON_SE = ("egger-se", "begg", "pet", "peese", "pet-peese", "limit")
+# What regresses on the standard error, or ranks by it, with the corrections by size; and what
+# regresses on 1/sqrt(n).
+_TESTS_ON_SE = ("egger-se", "begg")
 _ON_SIZES = ("egger-n", "egger-n-vi")
 _VARIES = 1e-10  # a predictor whose range is below this share of its size is taken not to vary
 _NUMBERS = (
@@ -88,7 +89,10 @@ def _animals(table: StudyTable) -> np.ndarray | None:
 
 def _not_applicable(table: StudyTable, standardized: bool) -> dict[str, str]:
     """Tests and corrections whose predictor does not vary, each with the reason."""
+    from sims.corrections import BY_SIZE
+
     found: dict[str, str] = {}
+    on_se = (*_TESTS_ON_SE, *BY_SIZE)
     sizes, same = _animals(table), False
     if sizes is None:
         found |= dict.fromkeys(_ON_SIZES, "the animals (n1, n2) are not given")
@@ -98,11 +102,11 @@ def _not_applicable(table: StudyTable, standardized: bool) -> dict[str, str]:
         assert table.n2 is not None
         same = _constant(1.0 / table.n1 + 1.0 / table.n2)
     if _constant(table.vi):
-        found |= dict.fromkeys(_ON_SE, "all studies have the same standard error")
+        found |= dict.fromkeys(on_se, "all studies have the same standard error")
     elif standardized and same:
         # The sampling variance of an effect size is a function of its group sizes and of itself.
         found |= dict.fromkeys(
-            _ON_SE,
+            on_se,
             "all studies have the same number of animals, so that standard errors differ only "
             "because effect sizes do: it would regress effects on themselves",
         )

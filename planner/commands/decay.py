@@ -27,7 +27,6 @@ from planner.commands.common import (
     option_values,
     parts,
     put_out,
-    refuse_existing,
     words,
 )
 from planner.reports.decay_measures import DECAY_WORDS
@@ -208,7 +207,6 @@ def decay(
     from planner.reports.decay import decay_page
 
     given = option_values(ctx, decay, scenario)
-    refuse_existing(out, force)
     passed = {
         name: given[name]
         for name in (

@@ -27,7 +27,7 @@ N_MIXED, M = 8, 5
 
 def own_battery() -> Run:
     """DL, PM and REML with Hartung-Knapp; Egger, PET-PEESE, trim and fill, selection model."""
-    from sims.corrections import correct_many
+    from sims.lanes.corrections import correct_many
     from sims.lanes.meta import replicate_syntheses
     from sims.names import ESTIMATORS
     from sims.selection_tally import make_analyses

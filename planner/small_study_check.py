@@ -65,7 +65,7 @@ def small_study_check(
     if printed is None:
         return []
     from planner.calibration import studies_like
-    from sims.corrections import correct_many
+    from sims.lanes.corrections import correct_many
     from sims.names import ESTIMATORS
     from sims.selection import make_mechanism
     from sims.selection_shares import attempts_cap

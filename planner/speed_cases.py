@@ -170,7 +170,7 @@ def _detector(name: str) -> Run:
 
 
 def _correction(name: str) -> Run:
-    from sims.corrections import correct_many
+    from sims.lanes.corrections import correct_many
     from sims.names import ESTIMATORS
     from sims.selection_tally import make_analyses
     from sims.smallstudy_names import CORRECTIONS

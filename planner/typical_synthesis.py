@@ -24,7 +24,7 @@ def typical(
 
     yi, vi, ni: what was published; "unpublished": the same of what was not.
     """
-    from sims.corrections import correct_many
+    from sims.lanes.corrections import correct_many
     from sims.selection_tally import LEFT, draw_published
     from sims.unpublished import draw_run
 

@@ -2,7 +2,7 @@
 
 Positive effects are benefit. A new correction is a kernel that returns `Corrected`, its branch in
 `correct`, and its name, words and reference in `sims.smallstudy_names`. The likelihood-based ones
-are in `sims.selection_models`.
+are in `sims.selection_models`. `sims.lanes.corrections` does many syntheses.
 """
 
 import math
@@ -16,7 +16,7 @@ from sims.selection_models import by_likelihood
 from sims.smallstudy import failed, wald, weighted_line
 from sims.smallstudy_names import CORRECTIONS
 
-_NONE, _L0, _R0, _PET, _PEESE, _PET_PEESE, _SEL3, _PUNI, _LIMIT = (
+_NONE, _L0, _R0, _PET, _PEESE, _PET_PEESE, SEL3, _PUNI, _LIMIT = (
     CORRECTIONS[name]
     for name in (
         "none", "trimfill", "trimfill-r0", "pet", "peese", "pet-peese", "sel3", "p-uniform-star",
@@ -45,6 +45,30 @@ class Trimmed(NamedTuple):
 
 
 @kernel
+def _ranks(y, mu):
+    """Rank sum of the positive y - mu among all |y - mu|, and the rank of the lowest negative one.
+
+    y: sorted. Effects below mu, from the nearest one down, and those above it, from the nearest one
+    up, are each in the order of |y - mu| already: the two are merged. Of equal ones that below mu
+    comes first.
+    """
+    k, rank_sum, largest_negative = len(y), 0, 0
+    above = 0
+    while above < k and y[above] <= mu:
+        above += 1
+    below = above - 1
+    for r in range(1, k + 1):
+        if below >= 0 and (above == k or mu - y[below] <= y[above] - mu):
+            if y[below] < mu:
+                largest_negative = r
+            below -= 1
+        else:
+            rank_sum += r
+            above += 1
+    return rank_sum, largest_negative
+
+
+@kernel
 def trim_and_fill(yi, vi, estimator, side, kind):
     """Trim and fill; the model of `estimator` centres, trims and pools what is filled.
 
@@ -54,8 +78,13 @@ def trim_and_fill(yi, vi, estimator, side, kind):
     centred effects) or "trimfill-r0" (R0 = length of the rightmost run of positive ones - 1).
     """
     k = len(yi)
-    order = np.argsort(side * yi, kind="mergesort")
-    y, v = side * yi[order], vi[order]
+    y, v = np.empty(k), np.empty(k)
+    for i in range(k):  # sorted by insertion: the quickest for few studies
+        j, here = i, side * yi[i]
+        while j > 0 and y[j - 1] > here:
+            y[j], v[j] = y[j - 1], v[j - 1]
+            j -= 1
+        y[j], v[j] = here, vi[i]
     missing, before, rounds, mu = 0, -1, 0, 0.0
     while missing != before:
         rounds += 1
@@ -63,14 +92,7 @@ def trim_and_fill(yi, vi, estimator, side, kind):
             return Trimmed(math.nan, math.nan, math.nan, math.nan, 0.0)
         before = missing
         mu = pool_studies(y[: k - missing], v[: k - missing], estimator).mu
-        rank = np.argsort(np.abs(y - mu), kind="mergesort")
-        rank_sum, largest_negative = 0, 0
-        for r in range(k):
-            away = y[rank[r]] - mu
-            if away > 0.0:
-                rank_sum += r + 1
-            elif away < 0.0:
-                largest_negative = r + 1
+        rank_sum, largest_negative = _ranks(y, mu)
         if kind == _R0:
             if largest_negative == 0:
                 return Trimmed(math.nan, math.nan, math.nan, math.nan, 0.0)
@@ -147,8 +169,8 @@ def correct(yi, vi, correction, truth, estimator, side, switch):
         pet = precision_effect(yi, vi, truth, correction == _PEESE)
         shown = pet.ok == 1.0 and pet.stat > switch
         return precision_effect(yi, vi, truth, shown) if shown else pet
-    if correction in (_SEL3, _PUNI):
-        return by_likelihood(yi, vi, truth, correction == _SEL3)
+    if correction in (SEL3, _PUNI):
+        return by_likelihood(yi, vi, truth, correction == SEL3)
     if correction == _LIMIT:
         tau2, _ = between_variance(yi, vi, estimator)
         return limit_effect(yi, vi, tau2, truth)
@@ -156,9 +178,6 @@ def correct(yi, vi, correction, truth, estimator, side, switch):
 
 
 @entry
-def correct_many(yi, vi, correction, truth, estimator, side, switch, out):
-    """`correct` on each row of yi, vi (m, k) with truth (m,); out: (m, 9) fields of `Corrected`."""
-    for r in range(yi.shape[0]):
-        x = correct(yi[r], vi[r], correction, truth[r], estimator, side, switch)
-        out[r, 0], out[r, 1], out[r, 2], out[r, 3], out[r, 4] = x[:5]
-        out[r, 5], out[r, 6], out[r, 7], out[r, 8] = x[5:]
+def correct_once(yi, vi, correction, estimator, side, switch):
+    """`correct` for Python, about a truth of 0."""
+    return correct(yi, vi, correction, 0.0, estimator, side, switch)

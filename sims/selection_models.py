@@ -19,17 +19,21 @@ from sims.selection_step import (
     HALF_LOG_2PI,
     INV_SQRT_2PI,
     Slopes,
-    blocked_slopes,
-    blocks_of,
     keep_best,
     normal_upper,
+    step_slopes,
     step_starts,
 )
 from sims.smallstudy import Corrected, failed
 
 _MAX_STEPS = 100
 _MAX_HALVINGS = 40
-_GRADIENT = 1e-8  # relative to the curvature: a further step would be this small
+# What a step promises, twice: the last step is taken without another look, its error is this small
+# again; and less than the rounding of a log-likelihood, relative to it.
+_LAST = 1e-12
+_ROUNDING = 1e-11
+# Squared distance, in standard errors, of a climb from a maximum on whose hill it is.
+_SAME_HILL = 0.1
 # Estimates further out than this many spreads of the data have run away.
 _FURTHEST = 20.0
 
@@ -43,6 +47,30 @@ class Maximum(NamedTuple):
     value: float
     at: Slopes
     ok: float
+
+
+class Climb(NamedTuple):
+    """A climb on its way: where it stands, its slopes there, and where to look next.
+
+    gain: what the next step promises, twice; damping: of the next step; steps: taken; halvings:
+    of this step; status: one of STARTED, GOING, ARRIVED, LOST.
+    """
+
+    mu: float
+    tau2: float
+    log_weight: float
+    at: Slopes
+    next_mu: float
+    next_tau2: float
+    next_log_weight: float
+    gain: float
+    damping: float
+    steps: float
+    halvings: float
+    status: float
+
+
+STARTED, GOING, ARRIVED, LOST = 0.0, 1.0, 2.0, 3.0
 
 
 # Likelihoods -------------------------------------------------------------------------------
@@ -86,9 +114,9 @@ def _log_upper(x, density):
 
 
 @kernel
-def _slopes(yi, vi, blocks, mu, tau2, log_weight, steps):
+def _slopes(yi, vi, mu, tau2, log_weight, steps):
     if steps:
-        return blocked_slopes(blocks, mu, tau2, log_weight)
+        return step_slopes(yi, vi, mu, tau2, log_weight)
     return uniform_slopes(yi, vi, mu, tau2, log_weight)
 
 
@@ -129,45 +157,108 @@ def _solve(at, free_mu, free_t, free_w, damping):
 
 
 @kernel
-def climb(yi, vi, blocks, mu, tau2, log_weight, steps, fixed_mu):
-    """The maximum that Newton's method finds from a start, tau2 >= 0; it never goes down.
+def begin(mu, tau2, log_weight):
+    """A climb from a start; the slopes there are looked at first."""
+    nan = math.nan
+    nowhere = Slopes(nan, nan, nan, nan, nan, nan, nan, nan, nan, nan)
+    return Climb(
+        mu, tau2, log_weight, nowhere, mu, tau2, log_weight, nan, 0.0, 0.0, 0.0, STARTED
+    )  # fmt: skip
 
-    blocks: the same studies by `blocks_of`; steps: the three-parameter model, else p-uniform*;
-    fixed_mu: mu stays where it is. Where the curvature is not that of a maximum, or a step does not
-    go up, the step is damped (Levenberg 1944, doi:10.1090/qam/10666).
+
+@kernel
+def _higher_by(at, gain):
+    return Slopes(
+        at.value + gain, at.m, at.t, at.w, at.mm, at.mt, at.tt, at.mw, at.tw, at.ww
+    )  # fmt: skip
+
+
+@kernel
+def _arrive(mu, tau2, log_weight, at, free_mu, free_w):
+    # A climb that has come to the end of a slope: at a maximum if its curvature says so.
+    _, _, _, positive = _solve(at, free_mu, tau2 > 0.0, free_w, 0.0)
+    status = ARRIVED if positive else LOST
+    return Climb(mu, tau2, log_weight, at, mu, tau2, log_weight, 0.0, 0.0, 0.0, 0.0, status)
+
+
+@kernel
+def advance(climb, new, free_mu, free_w):
+    """A climb by Newton's method after a look at its next point, whose slopes are `new`.
+
+    tau2 >= 0; the climb never goes down. Where the curvature is not that of a maximum, or a step
+    does not go up, the step is damped (Levenberg 1944, doi:10.1090/qam/10666). free_mu, free_w:
+    whether mu and the weight are looked for.
     """
-    at = _slopes(yi, vi, blocks, mu, tau2, log_weight, steps)
-    damping = 0.0
-    for _ in range(_MAX_STEPS):
-        free_t = tau2 > 0.0 or at.t > 0.0
-        moved = False
-        small = False
-        for _ in range(_MAX_HALVINGS):
-            dm, dt, dw, positive = _solve(at, not fixed_mu, free_t, steps, damping)
-            if positive:
-                dw = min(max(dw, -3.0), 3.0)
-                new_tau2 = max(0.0, tau2 + dt)
-                gain = abs(at.m * dm) + abs(at.t * (new_tau2 - tau2)) + abs(at.w * dw)
-                if damping == 0.0 and gain <= _GRADIENT * _GRADIENT * 1e-0:
-                    small = True
-                    break
-                new = _slopes(yi, vi, blocks, mu + dm, new_tau2, log_weight + dw, steps)
-                if new.value >= at.value:
-                    small = damping == 0.0 and gain < 1e-13 * (1.0 + abs(at.value))
-                    mu, tau2, log_weight, at = mu + dm, new_tau2, log_weight + dw, new
-                    moved = True
-                    break
-                if gain < 1e-11 * (1.0 + abs(at.value)):
-                    small = True  # rounding hides what is left of the slope
-                    break
-            damping = max(1e-3, 8.0 * damping)
-        if small:
-            _, _, _, positive = _solve(at, not fixed_mu, tau2 > 0.0, steps, 0.0)
-            return Maximum(mu, tau2, log_weight, at.value, at, 1.0 if positive else 0.0)
-        if not moved:
-            break
+    mu, tau2, log_weight, at = climb.mu, climb.tau2, climb.log_weight, climb.at
+    damping, steps, halvings = climb.damping, climb.steps, climb.halvings
+    if climb.status == STARTED:
+        at = new
+    elif new.value >= at.value or climb.gain < _ROUNDING * (1.0 + abs(at.value)):
+        mu, tau2, log_weight, at = climb.next_mu, climb.next_tau2, climb.next_log_weight, new
         damping = damping / 8.0 if damping > 2e-3 else 0.0
-    return Maximum(mu, tau2, log_weight, at.value, at, 0.0)
+        steps, halvings = steps + 1.0, 0.0
+    else:
+        damping = max(1e-3, 8.0 * damping)
+        halvings += 1.0
+    free_t = tau2 > 0.0 or at.t > 0.0
+    while steps < _MAX_STEPS and halvings < _MAX_HALVINGS:
+        dm, dt, dw, positive = _solve(at, free_mu, free_t, free_w, damping)
+        if positive:
+            dw = min(max(dw, -3.0), 3.0)
+            after = max(0.0, tau2 + dt)
+            gain = abs(at.m * dm) + abs(at.t * (after - tau2)) + abs(at.w * dw)
+            if damping == 0.0 and gain < _LAST:
+                at = _higher_by(at, 0.5 * gain)
+                return _arrive(mu + dm, after, log_weight + dw, at, free_mu, free_w)
+            return Climb(
+                mu, tau2, log_weight, at, mu + dm, after, log_weight + dw, gain, damping, steps,
+                halvings, GOING,
+            )  # fmt: skip
+        damping = max(1e-3, 8.0 * damping)
+        halvings += 1.0
+    return Climb(
+        mu, tau2, log_weight, at, mu, tau2, log_weight, 0.0, damping, steps, halvings, LOST
+    )  # fmt: skip
+
+
+@kernel
+def on_the_hill(climb, found):
+    """Whether a climb is so close to a maximum found before that it would arrive there."""
+    if found.ok == 0.0:
+        return False
+    m, t, w = climb.mu - found.mu, climb.tau2 - found.tau2, climb.log_weight - found.log_weight
+    at = found.at
+    distance = -(m * m * at.mm + t * t * at.tt + w * w * at.ww)
+    distance -= 2.0 * (m * t * at.mt + m * w * at.mw + t * w * at.tw)
+    return abs(distance) < _SAME_HILL
+
+
+@kernel
+def found_by(climb):
+    """What a climb has found."""
+    return Maximum(
+        climb.mu, climb.tau2, climb.log_weight, climb.at.value, climb.at,
+        1.0 if climb.status == ARRIVED else 0.0,
+    )  # fmt: skip
+
+
+@kernel
+def nothing_found():
+    """No maximum."""
+    return found_by(begin(math.nan, math.nan, math.nan))
+
+
+@kernel
+def _climbed(yi, vi, mu, tau2, log_weight, steps, fixed_mu, before):
+    # steps: the three-parameter model, else p-uniform*; fixed_mu: mu stays where it is; before: a
+    # maximum that need not be found again.
+    climb = begin(mu, tau2, log_weight)
+    while climb.status < ARRIVED:
+        new = _slopes(yi, vi, climb.next_mu, climb.next_tau2, climb.next_log_weight, steps)
+        climb = advance(climb, new, not fixed_mu, steps)
+        if on_the_hill(climb, before):
+            return before
+    return found_by(climb)
 
 
 @kernel
@@ -182,39 +273,41 @@ def _spread(yi, vi):
 
 
 @kernel
-def _uniform_starts(yi, vi, mean, tau2s, spread, columns, best):
-    # As `step_starts`, for p-uniform*.
-    for tau2 in tau2s:
-        for column in columns:
-            mu, value = mean + spread * column, 0.0
+def _uniform_starts(yi, vi, mean, tau2, spread, best):
+    # As `step_starts`, for p-uniform*: tau2 from 0 to several times the variance of the effects.
+    for at in (0.0, tau2, spread * spread, 3.0 * spread * spread):
+        for column in range(6):
+            mu, value = mean + spread * (0.5 - 0.5 * column - 0.1 * column * column), 0.0
             for i in range(len(yi)):
-                s2 = vi[i] + tau2
+                s2 = vi[i] + at
                 s, r = math.sqrt(s2), yi[i] - mu
                 u = (CUT * math.sqrt(vi[i]) - mu) / s
                 side, _ = _log_upper(u if r >= u * s else -u, 0.0)
                 value -= 0.5 * math.log(s2) + 0.5 * r * r / s2 + side
-            keep_best(best, value, mu, tau2, 0.0)
+            keep_best(best, value, mu, at, 0.0)
 
 
 @kernel
 def maximise(yi, vi, steps):
     """The highest of the maxima climbed from the two best points of a grid of (mu, tau2).
 
-    mu from the pooled effect downwards in SDs of the effects (selection only takes down), tau2
-    from 0 to several times their variance; the weight is the best one at each point.
+    steps: the three-parameter model, whose weight is the best one at each point; else p-uniform*.
     """
-    mean, tau2_start, spread = _spread(yi, vi)
-    tau2s, columns, blocks = np.zeros(4), np.empty(6), blocks_of(yi, vi)
-    tau2s[1], tau2s[2], tau2s[3] = tau2_start, spread * spread, 3.0 * spread * spread
-    for column in range(6):
-        columns[column] = 0.5 - 0.5 * column - 0.1 * column * column
+    mean, tau2, spread = _spread(yi, vi)
     best = np.full((2, 4), -math.inf)
     if steps:
-        step_starts(blocks, mean, tau2s, spread, columns, best)
+        step_starts(yi, vi, mean, spread, best)
     else:
-        _uniform_starts(yi, vi, mean, tau2s, spread, columns, best)
-    first = climb(yi, vi, blocks, best[0, 1], best[0, 2], best[0, 3], steps, False)
-    second = climb(yi, vi, blocks, best[1, 1], best[1, 2], best[1, 3], steps, False)
+        _uniform_starts(yi, vi, mean, tau2, spread, best)
+    first = nothing_found()
+    first = _climbed(yi, vi, best[0, 1], best[0, 2], best[0, 3], steps, False, first)
+    second = _climbed(yi, vi, best[1, 1], best[1, 2], best[1, 3], steps, False, first)
+    return higher(first, second, mean, spread)
+
+
+@kernel
+def higher(first, second, mean, spread):
+    """The higher of two maxima; not one that has run away from the data."""
     chosen = second if second.value > first.value and second.ok == 1.0 else first
     if chosen.ok == 0.0:
         chosen = second
@@ -252,9 +345,8 @@ def information(found):
 @kernel
 def profile(yi, vi, mu, start):
     """Log-likelihood of p-uniform* at a given mu, largest over tau2; climbed from two starts."""
-    unused = np.empty(0)
-    first = climb(yi, vi, unused, mu, start, 0.0, False, True)
-    second = climb(yi, vi, unused, mu, 0.0, 0.0, False, True)
+    first = _climbed(yi, vi, mu, start, 0.0, False, True, nothing_found())
+    second = _climbed(yi, vi, mu, 0.0, 0.0, False, True, nothing_found())
     return max(first.value, second.value)
 
 
@@ -289,6 +381,14 @@ def by_likelihood(yi, vi, truth, steps):
             found.mu, nan, signed_root(yi, vi, found, 0.0), signed_root(yi, vi, found, truth),
             1.0, found.tau2, nan, nan, found.value,
         )  # fmt: skip
+    return step_estimate(found, truth)
+
+
+@kernel
+def step_estimate(found, truth):
+    """The three-parameter model's estimate at its maximum."""
+    if found.ok == 0.0:
+        return failed()
     variance, _, of_weight = information(found)
     if not variance > 0.0:
         return failed()

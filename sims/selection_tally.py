@@ -1,7 +1,7 @@
 """Syntheses under a mechanism, with detectors and corrections: sums over replicates.
 
-The generic loop over the scalar versions: whatever is registered in `sims.smallstudy_names` runs
-here. Kernels fill a block of replicates, numpy adds it up.
+Whatever is registered in `sims.smallstudy_names` runs here. Kernels fill a block of replicates,
+numpy adds it up.
 """
 
 from collections.abc import Sequence
@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sims.corrections import BY_SIZE, T_BASED, correct_many
+from sims.corrections import BY_SIZE, T_BASED
 from sims.engine import Runner, run_tally
+from sims.lanes.corrections import correct_many
 from sims.names import ESTIMATORS
 from sims.selection import Mechanism, published_syntheses
 from sims.selection_errors import EDGES, binned

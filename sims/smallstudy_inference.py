@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import chdtri
 
-from sims.corrections import T_BASED, correct_many
+from sims.corrections import T_BASED, correct_once
 from sims.inference import critical_value, infer, two_sided
 from sims.kernels import entry
 from sims.names import ESTIMATORS
@@ -62,9 +62,7 @@ def correct_one(
     yi: np.ndarray, vi: np.ndarray, correction: int, estimator: int, side: float, switch: float
 ) -> Corrected:
     """`sims.corrections.correct`, called from Python; about a truth of 0."""
-    out = np.empty((1, 9))
-    correct_many(yi[None], vi[None], correction, np.zeros(1), estimator, side, switch, out)
-    return Corrected(*out[0].tolist())
+    return Corrected(*correct_once(yi, vi, correction, estimator, side, switch))
 
 
 @entry

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sims.corrections import correct_many
 from sims.kernels import entry
+from sims.lanes.corrections import correct_many
 from sims.selection import make_mechanism
 from sims.selection_models import maximise
 from sims.selection_shares import attempts_cap

@@ -12,7 +12,7 @@ from scipy import optimize, stats
 from sims.kernels import entry
 from sims.names import ESTIMATORS
 from sims.selection_models import uniform_slopes
-from sims.selection_step import blocked_slopes, blocks_of, step_slopes
+from sims.selection_step import step_slopes
 from sims.smallstudy_inference import (
     SIDES,
     Correction,
@@ -70,26 +70,6 @@ def _derivatives(yi, vi, at, steps):
         if steps
         else uniform_slopes(yi, vi, at[0], at[1], at[2])
     )
-
-
-@entry
-def _by_blocks(yi, vi, at):
-    return blocked_slopes(blocks_of(yi, vi), at[0], at[1], at[2])
-
-
-@pytest.mark.nojit
-@pytest.mark.parametrize("k", [1, 7, 8, 19, 40, 100])
-def test_the_likelihood_over_blocks_is_that_of_study_by_study(k: int) -> None:
-    # Also far from the data, at tau2 = 0, and where hardly anything, or everything, is published.
-    rng = np.random.default_rng(k)
-    vi = rng.uniform(0.05, 1.0, k)
-    yi = rng.normal(0.5, np.sqrt(0.3 + vi))
-    for at in ([0.5, 0.3, -1.0], [-3.0, 0.0, -15.0], [2.0, 5.0, 8.0], [0.4, 0.01, 0.0]):
-        where = np.array(at)
-        found, expected = _by_blocks(yi, vi, where), _derivatives(yi, vi, where, True)
-        for name in expected._fields:
-            one, other = getattr(found, name), getattr(expected, name)
-            assert one == pytest.approx(other, rel=1e-11, abs=1e-11 * k), (name, at)
 
 
 def test_every_name_has_a_reference() -> None:

@@ -20,13 +20,29 @@ from typing import Any
 import llvmlite
 import numba
 import numpy as np
-from llvmlite.binding import address_of_symbol
 from numba import config, njit
-from numba.core.caching import CompileResultCacheImpl, FunctionCache
-from numba.core.environment import Environment, _rebuild_env, lookup_environment
-from numba.core.runtime import rtsys
-from numba.core.serialize import dumps
 from platformdirs import user_cache_path
+
+# What follows is inside of numba, where a release may change anything. Where the first part is not
+# as it was, kernels are compiled at each start; without the second, finished code is loaded as
+# numba itself loads it. Numbers are the same either way.
+try:
+    from numba.core.caching import CompileResultCacheImpl, NullCache
+    from numba.core.serialize import dumps
+except ImportError:
+    CompileResultCacheImpl = dumps = None
+    NullCache = object
+try:
+    from llvmlite.binding import address_of_symbol
+    from numba.core.environment import Environment, _rebuild_env, lookup_environment
+    from numba.core.runtime import rtsys
+except ImportError:
+    rtsys = None
+
+# Releases whose insides were tried (tests/sims/test_kernels.py, `make bench`). Others may differ in
+# a way that no error shows before the program ends: with them no short way is taken.
+TRIED = ("0.61", "0.62", "0.63", "0.64", "0.65", "0.66", "0.67", "0.68")
+SHORT_WAY = rtsys is not None and ".".join(numba.__version__.split(".")[:2]) in TRIED
 
 OPTIONS = {"nogil": True, "error_model": "numpy"}
 
@@ -46,50 +62,71 @@ def inner(function: Callable[..., Any]) -> Any:
     Others count the references to each of their arrays when they begin and end, which takes as
     long as adding up a row of lanes. Here whoever calls holds them.
     """
-    return njit(_nrt=False, **OPTIONS)(function)
+    more = {"_nrt": False} if SHORT_WAY else {}
+    return njit(**more, **OPTIONS)(function)
 
 
 def entry(function: Callable[..., Any]) -> Any:
     """Compile a kernel that Python calls, and keep its machine code between runs."""
     dispatcher = njit(**OPTIONS)(function)
     folder = compiled_folder()
-    if not config.DISABLE_JIT and folder is not None:
-        dispatcher._cache = CompiledCode(function, folder)
+    if config.DISABLE_JIT or folder is None or dumps is None:
+        return dispatcher
+    with suppress(Exception):
+        if isinstance(dispatcher._cache, NullCache):  # where numba asks for finished code
+            dispatcher._cache = CompiledCode(function, folder)
     return dispatcher
 
 
-class CompiledCode(FunctionCache):
+class CompiledCode(NullCache):
     """Machine code of one kernel on disk: a file for each signature, which starts with its digest.
 
     Numba's own cache runs what it reads: a damaged file ends the program, and two programs that
     compile other signatures of a kernel at once may take each other's files. Here whatever cannot
-    be read or written is compiled instead.
+    be read or written is compiled instead, also where numba asks for it in another way than it did.
     """
 
     def __init__(self, function: Callable[..., Any], folder: Path) -> None:
-        self._py_func = function
         self._name = f"{function.__module__}.{function.__qualname__}"
+        self._bytecode = hashlib.sha256(function.__code__.co_code).hexdigest()
         self._impl = CompileResultCacheImpl.__new__(CompileResultCacheImpl)
-        self._cache_path = str(folder)
-        self.enable()
+        self._folder = folder
 
-    def _path(self, signature: Any, codegen: Any) -> Path:
-        key = repr(self._index_key(signature, codegen)).encode()
-        return Path(self._cache_path) / f"{self._name}.{hashlib.sha256(key).hexdigest()[:16]}.code"
+    @property
+    def cache_path(self) -> str:
+        return str(self._folder)
 
-    def load_overload(self, sig: Any, target_context: Any) -> Any:
+    def load_overload(self, *asked: Any, **more: Any) -> Any:
+        """Finished code; None for whatever is in the way of it."""
         try:
-            content = _read_own(self._path(sig, target_context.codegen()))
-            body = content[32:]
-            if hashlib.sha256(body).digest() != content[:32]:
-                return None
-            symbols, code = _Reader(io.BytesIO(body)).load()
-            _prepare(target_context, symbols)
-            return self._impl.rebuild(target_context, code)
-        except Exception:  # whatever a file of another origin may cause
+            return self._load(*asked, **more)
+        except Exception:  # a file of another origin, a numba that is not as it was
             return None
 
-    def save_overload(self, sig: Any, data: Any) -> None:
+    def save_overload(self, *asked: Any, **more: Any) -> None:
+        """Keep code that was compiled; where that fails it is compiled again."""
+        with suppress(Exception):
+            self._save(*asked, **more)
+
+    def flush(self) -> None:
+        for path in self._folder.glob(f"{self._name}.*.code"):
+            path.unlink(missing_ok=True)
+
+    def _path(self, signature: Any, codegen: Any) -> Path:
+        key = repr((signature, codegen.magic_tuple(), self._bytecode)).encode()
+        return self._folder / f"{self._name}.{hashlib.sha256(key).hexdigest()[:16]}.code"
+
+    def _load(self, sig: Any, target_context: Any) -> Any:
+        content = _read_own(self._path(sig, target_context.codegen()))
+        body = content[32:]
+        if hashlib.sha256(body).digest() != content[:32]:
+            return None
+        reader = _Reader if SHORT_WAY else pickle.Unpickler
+        symbols, code = reader(io.BytesIO(body)).load()
+        ready = _prepare(target_context, symbols)
+        return self._impl.rebuild(target_context, code) if ready else None
+
+    def _save(self, sig: Any, data: Any) -> None:
         if not self._impl.check_cachable(data):
             return
         path = self._path(sig, data.codegen)
@@ -102,10 +139,6 @@ class CompiledCode(FunctionCache):
         except OSError:  # a full disk, a folder that is only read
             with suppress(OSError):
                 draft.unlink(missing_ok=True)
-
-    def flush(self) -> None:
-        for path in Path(self._cache_path).glob(f"{self._name}.*.code"):
-            path.unlink(missing_ok=True)
 
 
 class _Reader(pickle.Unpickler):
@@ -122,34 +155,49 @@ class _Reader(pickle.Unpickler):
         return super().find_class(module, name)
 
 
-def _environment(module: str, constants: list[Any], name: str) -> Environment:
-    if module in sys.modules or lookup_environment(name) is not None:
-        return _rebuild_env(module, constants, name)
-    environment = Environment({"__name__": module})
-    environment.consts[:] = constants
-    environment.env_name = name
-    Environment._memo[name] = environment  # a kernel with the same function uses this one
-    return environment
+def _environment(module: str, constants: list[Any], name: str) -> Any:
+    with suppress(Exception):
+        if module not in sys.modules and lookup_environment(name) is None:
+            environment = Environment({"__name__": module})
+            environment.consts[:] = constants
+            environment.env_name = name
+            Environment._memo[name] = environment  # a kernel with the same function uses this one
+            return environment
+    return _rebuild_env(module, constants, name)
 
 
-def _symbols(library: Any) -> list[str]:
-    """What machine code takes from outside of it: functions of C, of Python, of numba."""
-    module = library._final_module
-    values = (*module.functions, *module.global_variables)
-    names = {value.name for value in values if value.is_declaration}
-    return sorted(name for name in names if not name.startswith("llvm."))
+def _symbols(library: Any) -> list[str] | None:
+    """What machine code takes from outside of it: functions of C, of Python, of numba.
 
-
-def _prepare(target_context: Any, symbols: list[str]) -> None:
-    """Make ready what finished code needs: memory management, and the symbols that it names.
-
-    Numba makes the compiler ready as well, whose thousands of rules take four times as long to
-    load as the code. Nothing here compiles: where a kernel must, numba does it then. A symbol
-    that is not known would end the program, so each is looked up.
+    Those that can be looked up in the process that has just compiled it; None for not known.
     """
-    rtsys.initialize(target_context)
-    if not all(address_of_symbol(name) for name in symbols):
-        target_context.refresh()
+    try:
+        module = library._final_module
+        values = (*module.functions, *module.global_variables)
+        names = {value.name for value in values if value.is_declaration}
+        return sorted(name for name in names if address_of_symbol(name))
+    except Exception:
+        return None
+
+
+def _prepare(target_context: Any, symbols: list[str] | None) -> bool:
+    """Make ready what finished code needs; False where a symbol that it names is missing.
+
+    It needs memory management, and the symbols: one that is not known would end the program.
+    Numba makes the compiler ready as well, whose thousands of rules take four times as long to
+    load as the code. Nothing here compiles: where a kernel must, numba does it then.
+    """
+    if SHORT_WAY and symbols is not None:
+        with suppress(Exception):
+            rtsys.initialize(target_context)
+            if _all_known(symbols):
+                return True
+    target_context.refresh()
+    return symbols is None or _all_known(symbols)
+
+
+def _all_known(symbols: list[str]) -> bool:
+    return all(map(address_of_symbol, symbols))
 
 
 def _read_own(path: Path) -> bytes:

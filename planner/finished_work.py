@@ -8,59 +8,32 @@ the store. Nothing is unpickled.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sqlite3
-import stat
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from threading import RLock
 
 from planner.notes import note
+from planner.store_file import BUSY_SECONDS as BUSY_SECONDS
+from planner.store_file import Kept as Kept
+from planner.store_file import (
+    connect,
+    is_damage,
+    is_ours,
+    is_private,
+    make_store,
+    next_file,
+    readable_rows,
+    remove_store,
+    settle,
+    write_rows,
+)
 
-APPLICATION = 0x504C4E31  # "PLN1", in the file's header: what is not ours is left alone
-VERSION = 1
 LARGEST_SIZE = 256 * 2**20  # bytes of data; the rows unused for longest make room
 MOST_FAILURES = 3
-NEWEST_KEPT = 3  # states of one run: one that was damaged costs the time since the one before it
-BUSY_SECONDS = 5.0
-
-_SCHEMA = """
-CREATE TABLE kept (
-    id INTEGER PRIMARY KEY,
-    kind TEXT NOT NULL,         -- 'run' or 'calibration'
-    key TEXT NOT NULL,          -- digest of all that the data depend on
-    done INTEGER NOT NULL,      -- replicates that they sum up
-    name TEXT NOT NULL,         -- for people
-    data BLOB NOT NULL,
-    checksum BLOB NOT NULL,     -- of all of the above
-    seconds REAL NOT NULL,      -- of work that the row saves
-    used REAL NOT NULL,         -- when, in seconds since 1970
-    UNIQUE (kind, key, done)
-);
-CREATE INDEX by_use ON kept (used);
-"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Kept:
-    """One row: data that took `seconds` to calculate, and how far along its run they are."""
-
-    kind: str
-    key: str
-    name: str
-    data: bytes
-    done: int = 0
-    seconds: float = 0.0
-
-    @property
-    def checksum(self) -> bytes:
-        head = f"{self.kind}\n{self.key}\n{self.done}\n{self.name}\n".encode()
-        return hashlib.sha256(head + self.data).digest()[:16]
 
 
 class Store:
@@ -74,6 +47,8 @@ class Store:
         self._opened = folder
         self._failures = 0  # after a few nothing more is tried: each may have waited for a lock
         self._replaced = 0
+        self._usable = True  # until a damaged file cannot be replaced
+        self._indexed = False  # whether the index was found whole since the file was opened
 
     def files(self) -> list[Path]:
         """Files of the store, the one in use last: a damaged one is succeeded by the next."""
@@ -99,6 +74,8 @@ class Store:
     def _find(
         self, kind: str, key: str, most: int, found: list[Kept], connection: sqlite3.Connection
     ) -> None:
+        if not self._indexed:
+            self._check_index(connection)
         rows = connection.execute(
             "SELECT id, name, data, done, seconds, checksum FROM kept "
             "WHERE kind = ? AND key = ? AND done <= ? ORDER BY done DESC",
@@ -112,13 +89,23 @@ class Store:
                 return
             note("finished work in the store was damaged: that part is calculated again")
 
+    def _check_index(self, connection: sqlite3.Connection) -> None:
+        """Work that cannot be found would look like work that was never done."""
+        (lost,) = connection.execute(
+            "SELECT count(*) FROM kept AS row NOT INDEXED WHERE NOT EXISTS (SELECT 1 FROM kept "
+            "WHERE kind = row.kind AND key = row.key AND done = row.done)"
+        ).fetchone()
+        if lost:
+            raise sqlite3.DatabaseError(f"{lost} missing in its index")
+        self._indexed = True
+
     def keep(self, rows: list[Kept], patience: float = BUSY_SECONDS) -> bool:
         """Write rows, all or none; False where the store cannot be written."""
 
         def write(connection: sqlite3.Connection) -> None:
             with connection:
                 connection.execute("BEGIN IMMEDIATE")
-                self._write(connection, rows)
+                write_rows(connection, rows)
                 self._make_room(connection)
             connection.executescript("PRAGMA incremental_vacuum")
 
@@ -129,23 +116,6 @@ class Store:
             return True
         # Damage was found only now: once more, in the file that takes its place.
         return self._replaced != before and self._try(write, create=True, patience=patience)
-
-    @staticmethod
-    def _write(connection: sqlite3.Connection, rows: list[Kept]) -> None:
-        now = time.time()
-        connection.executemany(
-            "INSERT OR REPLACE INTO kept (kind, key, done, name, data, checksum, seconds, used) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [(row.kind, row.key, row.done, row.name, row.data, row.checksum, row.seconds, now)
-             for row in rows],
-        )  # fmt: skip
-        # Of what a row has overtaken, the last few are enough.
-        connection.executemany(
-            "DELETE FROM kept WHERE kind = ?1 AND key = ?2 AND done < (SELECT min(done) FROM "
-            "(SELECT done FROM kept WHERE kind = ?1 AND key = ?2 AND done <= ?3 "
-            "ORDER BY done DESC LIMIT ?4))",
-            [(row.kind, row.key, row.done, NEWEST_KEPT) for row in rows],
-        )
 
     @staticmethod
     def _make_room(connection: sqlite3.Connection) -> None:
@@ -218,11 +188,13 @@ class Store:
                 connection.execute(f"PRAGMA busy_timeout = {int(1000 * patience)}")
                 work(connection)
                 return True
-            except sqlite3.OperationalError as error:
-                self._failures += 1
-                note(f"finished work cannot be kept ({error}): {self.folder}")
-            except sqlite3.DatabaseError as error:
-                self._replace(error)
+            except (sqlite3.DatabaseError, ValueError, TypeError) as error:
+                # Text that is no text, a number that is none: values of a damaged page.
+                if is_damage(error) or self.path != self._opened:
+                    self._replace(error)
+                else:
+                    self._failures += 1
+                    note(f"finished work cannot be kept ({error}): {self.folder}")
             except OSError as error:
                 self._failures += 1
                 note(f"finished work cannot be kept ({error.strerror}): {self.folder}")
@@ -230,30 +202,34 @@ class Store:
 
     def _open(self, create: bool) -> sqlite3.Connection | None:
         if self._connection is not None and self._owner == os.getpid():
-            return self._connection
+            if self._opened.exists():
+                return self._connection
+            self._connection.close()  # another process has put a new file in its place
         self._connection = None
         path = self.path
-        if not path.exists():
-            if not create:
-                return None
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not _private(self.folder):
+        if not self._usable or not (create or path.exists()):
+            return None
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not is_private(self.folder):
             self._failures = MOST_FAILURES
             note(f"finished work is not kept: others can write to {self.folder}")
             return None
         self._opened = path
-        connection = _connect(path)
+        if not path.exists():
+            make_store(path)
+        connection = connect(path)
         try:
-            if not _prepare(connection):
+            if not is_ours(connection):
                 connection.close()
                 note(f"{path} is no store of finished work: it is left alone")
-                self._opened = _next(path)
-                connection = _connect(self._opened)
-                _prepare(connection)
+                self._opened = next_file(path)
+                make_store(self._opened)
+                connection = connect(self._opened)
+            settle(connection)
         except sqlite3.Error:
             connection.close()
             raise
-        self._connection, self._owner = connection, os.getpid()
+        self._connection, self._owner, self._indexed = connection, os.getpid(), False
         return connection
 
     def _replace(self, error: Exception) -> None:
@@ -263,92 +239,15 @@ class Store:
         self._replaced += 1
         if self.path != damaged:
             return  # another process was first
-        note(f"the store of finished work was damaged ({error}): what can be read of it is kept")
+        rows = readable_rows(damaged)
+        left = f"{len(rows)} of its pieces can be read, others are" if rows else "its work is"
+        note(f"the store of finished work was damaged ({error}): {left} calculated again")
         try:
-            rows = _salvage(damaged)
-            connection = _connect(_next(damaged))
-            try:
-                _prepare(connection)
-                with connection:
-                    connection.execute("BEGIN IMMEDIATE")
-                    self._write(connection, rows)
-            finally:
-                connection.close()
-            _remove(damaged)
-        except (sqlite3.Error, OSError):
-            self._failures = MOST_FAILURES
-
-
-def _next(path: Path) -> Path:
-    number = int(path.stem.split("-")[1]) + 1
-    return path.with_name(f"finished-{number:04d}.sqlite3")
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(
-        path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-    )
-
-
-def _prepare(connection: sqlite3.Connection) -> bool:
-    """Make the tables of a new file; False for a database of something else."""
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if (application, version) != (APPLICATION, VERSION):
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        # Two processes may make it at the same time: the second finds it made.
-        connection.execute("BEGIN IMMEDIATE")
-        (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-        (application,) = connection.execute("PRAGMA application_id").fetchone()
-        if tables and application != APPLICATION:
-            connection.execute("ROLLBACK")
-            return False
-        if not tables:
-            for statement in _SCHEMA.strip().rstrip(";").split(";\n"):
-                connection.execute(statement)
-            connection.execute(f"PRAGMA application_id = {APPLICATION}")
-            connection.execute(f"PRAGMA user_version = {VERSION}")
-        connection.execute("COMMIT")
-    # A killed process loses nothing that it had committed; where the file system knows no shared
-    # memory the ordinary journal stays, which is as safe.
-    with suppress(sqlite3.OperationalError):  # another process is at it, or the folder is read-only
-        connection.execute("PRAGMA journal_mode = WAL").fetchall()
-    connection.execute("PRAGMA synchronous = NORMAL")
-    return True
-
-
-def _salvage(path: Path) -> list[Kept]:
-    """Every row whose checksum holds, read from both ends up to where reading fails."""
-    found: dict[tuple[str, str, int], Kept] = {}
-    for order in ("ASC", "DESC"):
-        connection = _connect(path)
-        try:
-            rows = connection.execute(
-                "SELECT kind, key, name, data, done, seconds, checksum FROM kept NOT INDEXED "
-                f"ORDER BY id {order}"
-            )
-            for kind, key, name, data, done, seconds, checksum in rows:
-                row = Kept(kind=kind, key=key, name=name, data=data, done=done, seconds=seconds)
-                if row.checksum == checksum:
-                    found[kind, key, done] = row
-        except (sqlite3.Error, TypeError):
-            continue
-        finally:
-            connection.close()
-    return list(found.values())
-
-
-def _remove(path: Path) -> None:
-    for ending in ("", "-wal", "-shm", "-journal"):
-        path.with_name(path.name + ending).unlink(missing_ok=True)
-
-
-def _private(folder: Path) -> bool:
-    """Whether nobody else can write to a folder."""
-    if os.name != "posix":
-        return True
-    status = folder.stat()
-    return status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+            make_store(next_file(damaged), rows)
+            remove_store(damaged)
+        except (sqlite3.Error, OSError) as full:
+            self._failures, self._usable = MOST_FAILURES, False
+            note(f"finished work cannot be kept ({full}): {self.folder}")
 
 
 def cache_folder() -> Path:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from planner import finished_work, long_runs, notes
+from planner import finished_work, long_runs, notes, store_file
 from planner.cli import main
 from planner.finished_work import Kept, Store
 from sims.chi import inverse_sd_tables
@@ -115,6 +115,26 @@ def test_a_run_is_taken_up_and_extended_to_the_last_bit(store: Store) -> None:
     assert len(_keys(store)) == 1
     assert np.array_equal(finished(seed=4), plain(seed=4))
     assert len(_keys(store)) == 2
+
+
+def test_ten_times_the_replicates_cost_nine_times_the_work(store: Store) -> None:
+    class Counting(KernelTally):
+        def __call__(self, first: int, count: int, out: np.ndarray) -> None:
+            calculated.append((first, count))
+            super().__call__(first, count, out)
+
+    def counted(n_sim: int) -> int:
+        calculated.clear()
+        design = student()
+        tally = Counting(design.kernel, design.seed, design.scenario, *design.arguments)
+        assert np.array_equal(long_runs.run_kept(tally, n_sim, SHAPE, 1), plain(n_sim))
+        return sum(count for _, count in calculated)
+
+    calculated: list[tuple[int, int]] = []
+    assert counted(300_000) == 300_000
+    kept = 300_000 - 300_000 % 4096
+    assert counted(3_000_000) == 3_000_000 - kept
+    assert min(first for first, _ in calculated) == kept
 
 
 def _keys(store: Store) -> set[str]:
@@ -237,16 +257,155 @@ def test_damaged_pages_cost_what_was_on_them(
     assert np.array_equal(finished(), plain())
     assert store.furthest("run", student().digest(4096, 16, *SHAPE)) is not None
     assert len(store.files()) == 1
-    assert capsys.readouterr().err.count("damaged") >= (left == 0)
+    assert ("damaged" in capsys.readouterr().err) == (left < 400)
+
+
+def test_no_damage_loses_work_without_a_word(
+    store: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    n, choose = 40, random.Random(7)
+    assert store.keep([row(i, key=f"run {i}", size=300) for i in range(n)])
+    store.close()
+    whole = store.path.read_bytes()
+    lost = 0
+    for page in range(len(whole) // 4096):
+        for _ in range(12):
+            content = bytearray(whole)
+            content[4096 * page + choose.randrange(4096)] ^= 1 << choose.randrange(8)
+            store.path.write_bytes(content)
+            monkeypatch.setattr(notes, "_said", set())
+            found = [store.furthest("run", f"run {i}") for i in range(n)]
+            assert all(kept is None or kept.data == row(i, size=300).data
+                       for i, kept in enumerate(found))  # fmt: skip
+            lost += None in found
+            assert None not in found or "damaged" in capsys.readouterr().err
+            assert store.keep([row(1, key="after")])
+            assert store.furthest("run", "after") is not None
+            store.close()
+            for path in store.folder.iterdir():
+                path.unlink()
+    assert lost > 20
 
 
 @pytest.mark.parametrize("share", [0.0, 0.001, 0.01, 0.3, 0.7, 0.999])
-def test_a_truncated_store_is_taken_for_what_it_is(store: Store, share: float) -> None:
+def test_a_truncated_store_is_taken_for_what_it_is(
+    store: Store, share: float, capsys: pytest.CaptureFixture[str]
+) -> None:
     fill(store)
     os.truncate(store.path, int(share * store.path.stat().st_size))
     assert readable(store) < 400
     assert np.array_equal(finished(), plain())
     assert store.furthest("run", student().digest(4096, 16, *SHAPE)) is not None
+    assert len(store.files()) == 1
+    assert "damaged" in capsys.readouterr().err
+
+
+def _drop(path: Path, *statements: str) -> None:
+    with sqlite3.connect(path) as connection:
+        for statement in ("DROP TABLE kept", *statements):
+            connection.execute(statement)
+    connection.close()
+
+
+EMPTIED = {
+    "of no length": lambda path: path.write_bytes(b""),
+    "without its table": _drop,
+    "without a header of ours": lambda path: _drop(path, "PRAGMA application_id = 0"),
+    "with another table": lambda path: _drop(path, "CREATE TABLE kept (id INTEGER PRIMARY KEY)"),
+    "without its table while in use": _drop,
+}
+
+
+@pytest.mark.parametrize("emptied", EMPTIED)
+def test_a_store_that_was_emptied_says_so_once(
+    emptied: str, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # While a file is in use SQLite has read its header and logged its pages.
+    in_use = emptied.endswith("while in use")
+    assert np.array_equal(finished(), plain())
+    if not in_use:
+        store.close()
+    EMPTIED[emptied](store.path)
+    assert capsys.readouterr().err == ""
+    assert np.array_equal(finished(), plain())
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith("planner: the store of finished work was damaged (")
+    assert said.endswith("): its work is calculated again")
+    assert len(_keys(store)) == 1
+    store.close()
+    assert np.array_equal(finished(), plain())
+    assert capsys.readouterr().err == ""  # the one that took its place is whole
+
+
+RUN = ["power", "--mu", "1", "--tau", "0.5", "--n", "8", "--reps", "200000", "--json"]
+
+
+def test_a_command_says_on_stderr_that_the_store_was_emptied(
+    store: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(RUN) == 0
+    whole = capsys.readouterr()
+    assert whole.err == ""  # also while the store is made
+    assert len(store.files()) == 1
+    for quiet in ([], ["--quiet"]):
+        monkeypatch.setattr(notes, "_said", set())
+        store.close()
+        store.path.write_bytes(b"")
+        assert main([*RUN, *quiet]) == 0
+        damaged = capsys.readouterr()
+        assert json.loads(damaged.out) == json.loads(whole.out)
+        lines = damaged.err.splitlines()
+        assert len(lines) == (0 if quiet else 1)  # notes are kept back by --quiet
+        assert all("was damaged (it is empty)" in line for line in lines)
+
+
+def test_a_store_that_was_being_made_is_no_damage(
+    store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def killed(*arguments: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store_file, "write_rows", killed)
+        patched.setattr(store_file, "remove_store", killed)
+        with pytest.raises(Killed):
+            store.keep([row(1)])
+    (draft,) = store.folder.iterdir()
+    other = draft.rename(draft.with_name(f"{draft.name}0"))  # of another process
+    assert store.furthest("run", "a") is None
+    assert store.keep([row(1)])
+    assert (store.furthest("run", "a"), other.exists()) == (row(1), True)
+    store.prune()
+    store.close()
+    store.path.unlink()
+    os.utime(other, (0.0, 0.0))
+    assert store.keep([row(1)])
+    assert not other.exists()  # nobody works at it any more
+    assert capsys.readouterr().err == ""
+
+
+def test_a_damaged_store_stays_until_another_takes_its_place(
+    store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(store)
+    content = bytearray(store.path.read_bytes())
+    content[4096 * 150 : 4096 * 151] = random.Random(1).randbytes(4096)
+    store.path.write_bytes(content)
+
+    def full(*arguments: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    write = store_file.write_rows
+    monkeypatch.setattr(store_file, "write_rows", full)
+    assert readable(store) < 400
+    monkeypatch.setattr(store_file, "write_rows", write)
+    assert [path.name for path in store.folder.iterdir()] == ["finished-0001.sqlite3"]
+    said = capsys.readouterr().err
+    assert ("damaged" in said, "full" in said) == (True, True)
+    assert readable(Store(store.folder)) > 150
 
 
 def test_a_foreign_database_is_left_alone(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
@@ -310,14 +469,15 @@ def test_a_read_only_store_changes_nothing(
 def test_a_full_disk(
     store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    connect = finished_work._connect
+    connect = store_file.connect
 
-    def small(path: Path) -> sqlite3.Connection:
-        connection = connect(path)
+    def small(path: Path, make: bool = False) -> sqlite3.Connection:
+        connection = connect(path, make)
         connection.execute("PRAGMA max_page_count = 12")
         return connection
 
-    monkeypatch.setattr(finished_work, "_connect", small)
+    for module in (finished_work, store_file):
+        monkeypatch.setattr(module, "connect", small)
     written = [store.keep([row(i, key=f"run {i}", size=4000)]) for i in range(40)]
     assert written[0]
     assert not any(written[-5:])

@@ -32,8 +32,8 @@ _MAX_HALVINGS = 40
 # again; and less than the rounding of a log-likelihood, relative to it.
 _LAST = 1e-12
 _ROUNDING = 1e-11
-# Squared distance, in standard errors, of a climb from a maximum on whose hill it is: of 70,000 sets
-# of 5 selected studies none had a higher maximum so near (at 0.1, 11 had).
+# Squared distance, in standard errors, of a climb from a maximum on whose hill it is: of 70,000
+# sets of 5 selected studies none had a higher maximum so near (at 0.1, 11 had).
 _SAME_HILL = 0.003
 # Estimates further out than this many spreads of the data have run away.
 _FURTHEST = 20.0

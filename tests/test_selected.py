@@ -10,7 +10,7 @@ import planner
 from planner.cli import main
 from planner.kept_calibrations import shipped_folder
 from planner.mechanisms import Swept, swept
-from planner.reports.selected import selected_page
+from planner.reports.selected import _hidden, selected_page
 from planner.selected_calibration import (
     DISCOUNT_WEIGHT,
     SHIPPED,
@@ -340,3 +340,8 @@ def test_the_page_without_a_mechanism_fits_a_terminal(capsys, options):
     assert "by lab, share 1, " in out
     assert len(out.splitlines()) < 60
     assert max(len(line) for line in out.splitlines()) <= 80
+
+
+def test_rounding_of_an_integral_hides_nothing() -> None:
+    assert _hidden(2.2e-16) == "0%"
+    assert _hidden(1e-4) == "<1%"

@@ -51,8 +51,13 @@ def selected_answer(facts: Mapping[str, Any]) -> str:
             f"mean and {chosen.tau_lb:.2f} to {chosen.tau_ub:.2f} for the SD (95%, flat prior)."
         )
     if chosen.unpublished is not None:
-        text += f" {percent(chosen.unpublished)} of the studies run would be unpublished."
+        text += f" {_hidden(chosen.unpublished)} of the studies run would be unpublished."
     return text
+
+
+def _hidden(share: float) -> str:
+    # Of nothing hidden the integral leaves some 1e-16.
+    return percent(round(share, 12))
 
 
 def selected_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -138,7 +143,7 @@ def selected_page(result: Result) -> str:
     lines.append(f"{head:<22}{'hidden':>7}{'mu':>7}  {'mu 95%':<16}{'tau':>6}  tau 95%")
     for row in document["selected"]:
         mark = ">" if row["mu"] == document["truth"]["mu"] else " "
-        hidden = "-" if row["unpublished"] is None else percent(row["unpublished"])
+        hidden = "-" if row["unpublished"] is None else _hidden(row["unpublished"])
         ends = [
             "-" if row[f"{name}_lb"] is None
             else f"{row[f'{name}_lb']:.2f} to {row[f'{name}_ub']:.2f}"

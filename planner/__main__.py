@@ -1,11 +1,21 @@
-"""`python -m planner`."""
+"""`python -m planner`, and `planner` typed in a terminal."""
 
 import sys
 
-from planner.cli import main
 
-code = main()
-# Run with -m, Python ends by the signal instead of with code 130 where the interruption met an
-# `exec` of text, as libraries run some when they are imported; another `exec` clears that.
-exec("")
-sys.exit(code)
+def program() -> None:
+    """Run the command line and end with its exit code."""
+    try:
+        from planner.cli import INTERRUPTED, main
+        from planner.interruptions import end_at_once
+    except KeyboardInterrupt:
+        print("planner: interrupted", file=sys.stderr)
+        sys.exit(130)
+    code = main()
+    if code == INTERRUPTED:
+        end_at_once(code)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    program()

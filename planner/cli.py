@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from planner._version import __version__
 from planner.errors import InputError, check_engine, unknown
+from planner.interruptions import interruptions_heard
 from planner.notes import as_before
 
 # Typer may carry its own copy of click: its usage errors are reached through typer's names.
@@ -43,6 +44,8 @@ COMMANDS = {
     "reproduce": ("For maintainers", "Everything under results/ again."),
     "store": ("For maintainers", "Finished work that long runs go on from."),
 }
+
+INTERRUPTED = 130
 
 HELP = """Plan the next animal study from a published systematic review.
 
@@ -108,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Joblib's, when a run is interrupted while workers are busy: whoever interrupts knows it.
     warnings.filterwarnings("ignore", r"\d+ tasks (have been|which were still)", UserWarning)
     try:
-        with as_before():
+        with as_before(), interruptions_heard():
             return _run(arguments)
     finally:
         gc.set_threshold(*before)
@@ -130,15 +133,15 @@ def _run(arguments: Sequence[str] | None) -> int:
         hint = f"\nHelp: {error.ctx.command_path} --help" if error.ctx is not None else ""
         return _fail(error.format_message().replace("\n", " ") + hint, 2)
     except (KeyboardInterrupt, typer.Abort):
-        return _fail("interrupted", 130)
+        return _fail("interrupted", INTERRUPTED)
     except OSError as error:
         if not isinstance(error, BrokenPipeError):
             return _fail(f"output cannot be written ({error.strerror})", 1)
         # The reader of a pipe has seen enough; Python must not complain when it flushes.
         sys.stdout = None
         return 0
-    if code == 130:  # typer has caught the interruption itself
-        return _fail("interrupted", 130)
+    if code == INTERRUPTED:  # typer has caught the interruption itself
+        return _fail("interrupted", INTERRUPTED)
     return code if isinstance(code, int) else 0
 
 

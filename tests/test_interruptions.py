@@ -8,17 +8,20 @@ import signal
 import subprocess
 import sys
 import time
+from ctypes import CFUNCTYPE
 from pathlib import Path
 
 import pytest
 
 from planner.files import write_folder
+from planner.interruptions import interruptions_heard
 from sims.kernels import compiled_folder
 
 # Tells from where simulating begins, and when a piece of it is kept.
 PROGRAM = """
 import sys
-from planner import cli, finished_work, long_runs
+from planner import finished_work, long_runs
+from planner.__main__ import program
 
 long_runs.PIECE_SECONDS = 0.1
 get, keep = long_runs.RunKeeper.get, finished_work.Store.keep
@@ -34,7 +37,7 @@ def told(self, rows, *patience):
     return written
 
 long_runs.RunKeeper.get, finished_work.Store.keep = found, told
-sys.exit(cli.main(sys.argv[1:]))
+program()
 """
 LONG = ["power", "--mu", "1", "--tau", "0.5", "--n", "8", "--reps", "9000000000", "--json"]
 
@@ -46,7 +49,7 @@ def test_an_interrupted_run_ends_at_once_and_goes_on_later(jobs: str, tmp_path: 
     if compiled is not None:
         (tmp_path / "compiled").mkdir()
         (tmp_path / "compiled" / compiled.name).symlink_to(compiled)
-    starts = []
+    starts, waits = [], []
     for _ in range(2):
         process = subprocess.Popen(
             [sys.executable, "-c", PROGRAM, *LONG, "--jobs", jobs],
@@ -59,35 +62,105 @@ def test_an_interrupted_run_ends_at_once_and_goes_on_later(jobs: str, tmp_path: 
         process.send_signal(signal.SIGINT)
         interrupted = time.monotonic()
         out, err = process.communicate(timeout=60)
-        # A second when the machine is ours; tests share it.
-        assert time.monotonic() - interrupted < 3.0
+        waits.append(time.monotonic() - interrupted)
         assert (process.returncode, out) == (130, "")
         assert err.replace("kept\n", "") == "planner: interrupted\n"
+    # Tests share the machine: one of the two may have had to wait for it.
+    assert min(waits) < 1.0
+    assert max(waits) < 3.0
     assert starts[0] == 0
     assert starts[1] > 0
 
 
 # Runs before the planner does, as any file of this name.
 INTERRUPTING = """
+import atexit
+import ctypes
+import os
+import signal
+import sys
+import time
 import planner.reports.text  # nothing is imported after the interruption
 from planner import cli
 
-def load():
+def within_text():
     exec("raise KeyboardInterrupt")  # libraries make named tuples and such of text
 
-cli.check_engine = load
+@ctypes.CFUNCTYPE(None)
+def pressed():
+    signal.raise_signal(signal.SIGINT)
+
+def within_a_callback():
+    pressed()  # as LLVM calls Python while it compiles: no exception comes back from it
+    time.sleep(60)
+    raise AssertionError("the interruption was lost")
+
+class HalfMade:
+    def __init__(self, last):
+        signal.raise_signal(signal.SIGINT)
+        self.last = last
+
+    def __del__(self):
+        print(self.last)
+
+def within_something_half_made():
+    HalfMade("of a library")
+
+class Crashes:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+def before_a_crash():
+    sys.left = Crashes()  # as what an interrupted compiler leaves may, when it is taken apart
+    atexit.register(print, "done at the end")
+    raise KeyboardInterrupt
+
+cli.check_engine = {}
+"""
+WHILE_LOADING = """
+import sys
+from importlib.abc import MetaPathFinder
+
+class Interrupts(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "typer":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupts())
 """
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals as on Unix")
-def test_an_interruption_within_an_import_has_the_same_code(tmp_path: Path) -> None:
-    (tmp_path / "sitecustomize.py").write_text(INTERRUPTING)
+@pytest.mark.parametrize(
+    "place",
+    ["within_text", "within_a_callback", "within_something_half_made", "before_a_crash", "loading"],
+)
+def test_an_interruption_out_of_reach_has_the_same_code(place: str, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        WHILE_LOADING if place == "loading" else INTERRUPTING.format(place)
+    )
     root = str(Path(__file__).parents[1])
     done = subprocess.run(
         [sys.executable, "-m", "planner"], capture_output=True, text=True, check=False,
         cwd=root, env={**os.environ, "PYTHONPATH": os.pathsep.join((str(tmp_path), root))},
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (130, "planner: interrupted\n")
+    assert done.stdout == ("done at the end\n" if place == "before_a_crash" else "")
+
+
+def test_other_errors_out_of_reach_are_told_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = []
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+    before = sys.unraisablehook
+
+    @CFUNCTYPE(None)
+    def fails() -> None:
+        raise ValueError("of a library")
+
+    with interruptions_heard():
+        fails()
+    assert [error.exc_type for error in told] == [ValueError]
+    assert sys.unraisablehook is before
 
 
 CONTENTS = {"a.csv": b"1,2\n", "b.json": b"{}\n", "c.svg": b"<svg/>\n"}

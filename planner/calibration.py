@@ -186,7 +186,7 @@ def studies_like(analysis: Analysis, cluster: str = "none", share: float = 0.0) 
     sizes = analysis.sizes
     labels = None if cluster == "none" else analysis.clusters[cluster]
     vtype = "CMA" if analysis.data is None else analysis.data.vtype
-    return make_studies(sizes.n, sizes.p, analysis.k, sizes.per_study, labels, share, vtype)
+    return make_studies(sizes.fresh_n, sizes.p, analysis.k, sizes.per_study, labels, share, vtype)
 
 
 def published_numbers(analysis: Analysis) -> Published:

@@ -294,7 +294,7 @@ def across_studies(
         if own.name == "pooled":
             continue  # a review is of many laboratories
         for k in STUDIES:
-            studies = make_studies(sizes.n, sizes.p, k)
+            studies = make_studies(sizes.fresh_n, sizes.p, k)
             delays = np.resize(np.array(truth.after.delays, dtype=float), k)
             curves = curve(delays, own.half_life)
             counts, wrong = (

@@ -38,6 +38,11 @@ class Sizes:
                 values.setflags(write=False)
 
     @property
+    def fresh_n(self) -> IntArray:
+        """A copy of `n` that may be written: for one that may not, kernels are compiled anew."""
+        return self.n.copy()
+
+    @property
     def mean(self) -> float:
         """Mean number of animals per group."""
         return float(self.n @ self.p)

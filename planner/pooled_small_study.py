@@ -50,14 +50,16 @@ def small_study_rows(
     if table.k < 3:
         return {"detectors": [], "corrections": [], "filled": []}
     why = _not_applicable(table, standardized)
-    found = detections(table.yi, table.vi, _animals(table))
+    # Copies: for arrays that may not be written, as a table's, kernels are compiled anew.
+    yi, vi = table.yi.copy(), table.vi.copy()
+    found = detections(yi, vi, _animals(table))
     detectors = []
     for name in DETECTORS:
         x = found.get(name)
         numbers = {field: None if x is None else getattr(x, field) for field in _NUMBERS[:4]}
         detectors.append({"detector": name, **_judged(numbers, why.get(name), None)})
     rows = []
-    for y in corrections(table.yi, table.vi, estimator, fill_side, alpha):
+    for y in corrections(yi, vi, estimator, fill_side, alpha):
         fields = y._asdict()
         converged = fields.pop("ok")
         fields |= {name: fields[name] or None for name in ("side", "used")}

@@ -149,7 +149,7 @@ def draw_plan(
     if labels is not None:
         turn, place = np.divmod(np.arange(k), len(labels))
         labels = turn * (labels.max() + 1) + labels[place]
-    return make_studies(sizes.n, sizes.p, k, fixed, labels, share, vtype)
+    return make_studies(sizes.fresh_n, sizes.p, k, fixed, labels, share, vtype)
 
 
 def check_counts(values: int | Iterable[int], option: str, low: int, high: int) -> list[int]:

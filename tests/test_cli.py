@@ -131,6 +131,7 @@ def test_scenario_with_an_unknown_or_wrong_value(capsys, tmp_path):
         assert named in err
 
 
+@pytest.mark.usefixtures("few_syntheses")
 def test_a_review_of_ones_own(capsys, tmp_path):
     path = str(tmp_path / "mine.toml")
     assert run(capsys, "evidence", "init", path)[0] == 0

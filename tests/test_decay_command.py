@@ -43,6 +43,7 @@ def answers(reps=4000, seed=1, **options):
 # Numbers ------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("no_sensitivity")
 def test_first_last_and_optimal_are_the_noncentral_t_and_counts_agree():
     # seed 1, n_sim 20000; bound: two-sided binomial probability above 6e-5
     times, rho, half_life = (0.0, 7.0, 14.0, 24.0), 0.5, 12.0
@@ -68,6 +69,7 @@ def test_first_last_and_optimal_are_the_noncentral_t_and_counts_agree():
             assert stats.binomtest(row["n_hit"], row["n_sim"], 0.05).pvalue > TAIL
 
 
+@pytest.mark.usefixtures("no_sensitivity")
 def test_new_laboratory_is_its_scaled_noncentral_t():
     result = planner.decay(delta0=5.5, tau=2.4, half_life=12.0, question="residual", n=(6, 14),
                            reps=20_000)  # fmt: skip

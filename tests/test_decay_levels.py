@@ -31,6 +31,7 @@ def test_a_rate_is_too_high_by_a_fifth_and_four_errors(row, too_high):
     assert exceeds(row, 0.05) is too_high
 
 
+@pytest.mark.usefixtures("no_sensitivity")
 def test_a_size_of_a_test_off_its_level_is_not_a_plan():
     result = planner.decay(delta0=1.3, half_life=9.0, question="decay", reps=1500,
                            **LOOSE)  # fmt: skip
@@ -82,6 +83,7 @@ def test_a_larger_size_that_keeps_the_level_is_taken_if_it_has_the_chance(chance
     assert row["animals"] == (None if n is None else 2 * n)
 
 
+@pytest.mark.usefixtures("no_sensitivity")
 def test_chances_of_given_animals_say_that_their_test_is_wrong_too_often():
     options = {"delta0": 1.3, "half_life": 9.0, "question": "decay", "animals": 40, "reps": 1000}
     result = planner.decay(**options, **LOOSE)

@@ -143,6 +143,7 @@ def test_a_page_says_what_the_tests_do_where_nothing_is_to_be_found():
     assert f"holds the true one in {100 * covered:.1f}%" in page
 
 
+@pytest.mark.usefixtures("no_sensitivity")
 def test_a_test_off_its_level_is_a_warning():
     # pooled over days although correlation falls with the lag: too many positives
     result = planner.decay(delta0=3.0, half_life=9.0, question="decay", test="cs-pooled",

@@ -108,6 +108,7 @@ def test_what_joint_draws_leave_is_said() -> None:
     assert coin(0.5, mcse=0.002).warnings == ()
 
 
+@pytest.mark.usefixtures("no_sensitivity")
 def test_fitted_trials_stop_as_well() -> None:
     # A half-life that is nearly always found: far fewer than 0.25 / 0.003^2 trials.
     options: dict[str, Any] = {"delta0": 4.0, "half_life": 8.0, "question": "half-life"}

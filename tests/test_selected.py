@@ -56,7 +56,8 @@ def test_page_and_json(capsys):
     assert rows[2]["mu_median"] == pytest.approx(rows[2]["mu"], abs=0.15)
 
 
-def test_clusters_have_intervals_by_simulation(capsys):
+def test_clusters_have_intervals_by_simulation(capsys, monkeypatch):
+    monkeypatch.setattr("planner.selected_results.STRENGTHS", {"direction": (1.0,)})
     arguments = [
         "calibrate", "--analysis", NAME, "--cluster", "lab", "--mechanism", "direction",
         "--strength", "0.5",
@@ -79,7 +80,10 @@ def test_clusters_have_intervals_by_simulation(capsys):
     assert "Beaumont" in run(capsys, *arguments)[1]
 
 
-def test_what_has_no_integral_is_simulated():
+@pytest.mark.usefixtures("few_syntheses")
+def test_what_has_no_integral_is_simulated(monkeypatch, tmp_path):
+    monkeypatch.setenv("PLANNER_CACHE_DIR", str(tmp_path))  # no answer from so few is to be kept
+    monkeypatch.setattr("sims.conditioning_drawn.N_REFINE", 1 << 16)
     analysis = planner.analysis(NAME)
     calibration = planner.calibrate(analysis)
     (one,) = swept("step+peak=3", weight="0.2")
@@ -275,9 +279,9 @@ def test_python_gives_what_the_command_prints(capsys, tmp_path):
 
 
 @pytest.mark.parametrize("cuts", ["0.025,0.5", [0.025, 0.5]])
+@pytest.mark.usefixtures("few_syntheses")
 def test_cuts_of_step(monkeypatch, cuts):
-    for place in ("selected_calibration.N_MATCH", "selected_calibration.N_CHECK"):
-        monkeypatch.setattr(f"planner.{place}", 1 << 11)
+    monkeypatch.setattr("planner.selected_results.STRENGTHS", {"step": ()})  # only what is asked
     analysis = planner.analysis(NAME)
     found = planner.calibrate(analysis, mechanism="step", weight=["0.8:0.8"], cuts=cuts)
     # One weight beyond both cuts is a step at the first.

@@ -12,7 +12,7 @@ from sims.selection import make_mechanism
 from sims.selection_models import maximise
 from sims.selection_shares import attempts_cap
 from sims.selection_tally import bias_sums, draw_published, make_analyses
-from sims.smallstudy import detect_many
+from sims.smallstudy import detect_many, kendall_pvals
 from sims.smallstudy_names import CORRECTIONS, DETECTORS
 from sims.syntheses import make_studies
 from tests.sims.helpers import P_BINOMIAL
@@ -164,7 +164,7 @@ def _rejects(sets, detector):
     n_rejected = 0
     for yi, vi, ni in sets:
         out = np.empty((1, 5))
-        detect_many(yi[None], vi[None], ni[None], DETECTORS[detector], np.empty(0), out)
+        detect_many(yi[None], vi[None], ni[None], DETECTORS[detector], kendall_pvals(3), out)
         n_rejected += out[0, 3] < 0.05
     return n_rejected / len(sets)
 

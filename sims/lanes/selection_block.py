@@ -8,7 +8,7 @@ import math
 from sims.kernels import inner
 from sims.lanes import LANES
 from sims.normal import normal_tails
-from sims.selection_step import CUT, GRID_MU, HALF_LOG_2PI, INV_SQRT_2PI, Slopes
+from sims.selection_step import CUT, GRID_MU, HALF_LOG_2PI, INV_SQRT_2PI, MOST_CLIMBS, Slopes
 
 # Factors that go into one product before its logarithm: each is between 1e-30 and 1e30.
 _PER_LOG = 10
@@ -19,11 +19,11 @@ MU, TAU2, LOG_WEIGHT, WEIGHT = range(4)
     QUADRATIC, SLOPE_MU, SLOPE_TAU2, SLOPE_WEIGHT, MU_MU, MU_TAU2, TAU2_TAU2, MU_WEIGHT,
     TAU2_WEIGHT, WEIGHT_WEIGHT, FACTOR, LOGS, N_BELOW, EFFECT_HERE, VARIANCE_HERE, LIMIT_HERE,
 ) = range(4, 20)  # fmt: skip
-# What the grid is laid by, the two best points of it (value, mu, tau2, log weight), and the best
-# weight of each column.
-MEAN, MOMENTS, SPREAD, SUM_LOG_S = range(20, 24)
-BEST = 24
-COLUMN_WEIGHTS = BEST + 8
+# What the grid is laid by, the best points of it (value, mu, tau2, log weight), the best first, and
+# the best weight of each column.
+FIXED, MEAN, MOMENTS, SPREAD, SUM_LOG_S = range(20, 25)
+BEST = 25
+COLUMN_WEIGHTS = BEST + 4 * MOST_CLIMBS
 STUDIES = COLUMN_WEIGHTS + len(GRID_MU)
 # Rows of each study: effect, variance, cut; 1 / s, S, B at a point.
 EFFECT, VARIANCE, LIMIT, INVERSE_S, ABOVE, BELOW, N_ROWS = range(7)

@@ -11,6 +11,7 @@ from sims.lanes.selection_block import (
     COLUMN_WEIGHTS,
     EFFECT,
     FACTOR,
+    FIXED,
     INVERSE_S,
     LIMIT,
     LOGS,
@@ -36,12 +37,19 @@ from sims.lanes.selection_block import (
 )
 from sims.normal import normal_tails
 from sims.pooling import moment_tau2
-from sims.selection_step import FIRST_STEPS, GRID_MU, GRID_TAU2, NEXT_STEPS, weight_factor
+from sims.selection_step import (
+    FIRST_STEPS,
+    GRID_MU,
+    GRID_TAU2,
+    MOST_CLIMBS,
+    NEXT_STEPS,
+    weight_factor,
+)
 
 
 @inner
 def _lay_grid(work, k):
-    # DL's tau2 and mean, and the SD of the effects about it, as `sims.selection_models`.
+    # Pooled effects at tau2 = 0 and at DL's, and the SD of the effects about the latter.
     clear(work, QUADRATIC, SLOPE_TAU2)
     for i in range(k):
         row = study_row(i)
@@ -51,12 +59,14 @@ def _lay_grid(work, k):
             work[SLOPE_MU * LANES + lane] += w * w
             work[SLOPE_TAU2 * LANES + lane] += w * work[row + EFFECT * LANES + lane]
     for lane in range(LANES):
-        work[MEAN * LANES + lane] = work[SLOPE_TAU2 * LANES + lane] / work[QUADRATIC * LANES + lane]
+        work[FIXED * LANES + lane] = (
+            work[SLOPE_TAU2 * LANES + lane] / work[QUADRATIC * LANES + lane]
+        )
         work[SLOPE_TAU2 * LANES + lane] = 0.0
     for i in range(k):
         row = study_row(i)
         for lane in range(LANES):
-            r = work[row + EFFECT * LANES + lane] - work[MEAN * LANES + lane]
+            r = work[row + EFFECT * LANES + lane] - work[FIXED * LANES + lane]
             work[SLOPE_TAU2 * LANES + lane] += r * r / work[row + VARIANCE * LANES + lane]
     for lane in range(LANES):
         work[MOMENTS * LANES + lane] = moment_tau2(
@@ -160,23 +170,26 @@ def _keep_best(work):
         log_weight = math.log(weight)
         value = work[N_BELOW * LANES + lane] * log_weight - work[LOGS * LANES + lane]
         value -= 0.5 * work[QUADRATIC * LANES + lane] + work[SUM_LOG_S * LANES + lane]
-        at, next_at = BEST * LANES + lane, (BEST + 4) * LANES + lane
-        first, second = value > work[at], value > work[next_at]
         point = (value, work[MU * LANES + lane], work[TAU2 * LANES + lane], log_weight)
-        for which in range(4):
-            here = which * LANES
-            best, next_best, new = work[at + here], work[next_at + here], point[which]
-            work[at + here] = new if first else best
-            work[next_at + here] = best if first else (new if second else next_best)
+        for place in range(MOST_CLIMBS):
+            # The better of the two stays, the other one goes on to the next place.
+            at = (BEST + 4 * place) * LANES + lane
+            held = (
+                work[at], work[at + LANES], work[at + 2 * LANES], work[at + 3 * LANES]
+            )  # fmt: skip
+            better = point[0] > held[0]
+            for which in range(4):
+                work[at + which * LANES] = point[which] if better else held[which]
+            point = held if better else point
 
 
 @inner
 def lay_out_starts(work, k):
-    """Fill in each lane's two best points of the grid, as `sims.selection_step.step_starts`."""
+    """Fill in each lane's best points of the grid."""
     _lay_grid(work, k)
     for lane in range(LANES):
-        work[BEST * LANES + lane] = -math.inf
-        work[(BEST + 4) * LANES + lane] = -math.inf
+        for place in range(MOST_CLIMBS):
+            work[(BEST + 4 * place) * LANES + lane] = -math.inf
         work[WEIGHT * LANES + lane] = 1.0
     for row in range(len(GRID_TAU2)):
         for lane in range(LANES):
@@ -187,7 +200,8 @@ def lay_out_starts(work, k):
             weights = ((COLUMN_WEIGHTS + column) * LANES) & 0x7FFFFFFF
             for lane in range(LANES):
                 spread = work[SPREAD * LANES + lane]
-                work[MU * LANES + lane] = work[MEAN * LANES + lane] + spread * GRID_MU[column]
+                centre = work[(FIXED if row == 0 else MEAN) * LANES + lane]
+                work[MU * LANES + lane] = centre + spread * GRID_MU[column]
                 if row > 0:
                     work[WEIGHT * LANES + lane] = work[weights + lane]
             _at_mu(work, k)

@@ -193,10 +193,10 @@ def test_selection_model_equals_metafor_or_is_better(case: dict[str, Any]) -> No
 
 def test_most_sets_compare_estimates_too() -> None:
     # Where metafor found less: it stopped near tau^2 = 0 (its search is over log tau^2), or on
-    # the lower of two maxima (dat.egger2001: 1.54 below).
+    # the lower of two maxima (dat.li2007, dat.egger2001, random 21: .04 to 1.54 below).
     early = [c["source"] for c in FITTED if _stopped_early(c)]
     assert len(FITTED) >= 25
-    assert len(early) <= 6
+    assert len(early) <= 7
 
 
 def test_tau2_at_0_is_taken_as_known_as_metafor_does() -> None:

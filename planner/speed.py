@@ -12,8 +12,8 @@ from planner.results import Result, provenance
 from planner.speed_cases import SEED, WORD, Case, Run, cases
 
 REPETITIONS = 9
-LEAST_SECONDS = 0.03  # of one repetition
-WITHIN = 400_000  # replicates of one repetition at most
+LEAST_SECONDS = 0.03  # of one repetition of either
+WITHIN = 4_000_000  # replicates of one repetition at most
 
 
 def benchmark(
@@ -24,8 +24,8 @@ def benchmark(
 ) -> Result:
     """Nanoseconds per replicate of each kernel, and the ratio to its random numbers alone.
 
-    Absolute times differ between machines and minutes; a ratio within one run, of medians of
-    alternating repetitions on one thread, hardly does.
+    Absolute times differ between machines and minutes; a ratio within one run hardly does: of
+    processor time on one thread, of medians of alternating repetitions that take equally long.
 
     Parameters
     ----------
@@ -70,15 +70,15 @@ def _measure(case: Case, repetitions: int) -> dict[str, Any]:
     from sims.random_limit import draw_only
 
     run = case.prepare()
+
+    def draw(reps: int) -> None:
+        draw_only(SEED, WORD, reps, case.normals, case.uniforms)
+
     run(32)  # compiled before anything is timed
-    draw_only(SEED, WORD, 32, case.normals, case.uniforms)
-    count = _replicates(run)
-    limit = min(WITHIN, 8 * count)
+    draw(32)
+    count, limit = _replicates(run), _replicates(draw)
     pairs = [
-        (
-            seconds(lambda: run(count)),
-            seconds(lambda: draw_only(SEED, WORD, limit, case.normals, case.uniforms)),
-        )
+        (processor_seconds(lambda: run(count)), processor_seconds(lambda: draw(limit)))
         for _ in range(repetitions)
     ]
     work = 1e9 * median(own for own, _ in pairs) / count
@@ -92,13 +92,16 @@ def _measure(case: Case, repetitions: int) -> dict[str, Any]:
 def _replicates(run: Run) -> int:
     """How many replicates take long enough to be timed."""
     count = 256
-    while count < WITHIN:
-        start = time.perf_counter()
-        run(count)
-        if time.perf_counter() - start >= LEAST_SECONDS:
-            break
+    while count < WITHIN and processor_seconds(lambda: run(count)) < LEAST_SECONDS:
         count *= 2
     return count
+
+
+def processor_seconds(work: Callable[[], object]) -> float:
+    """How much of a processor a piece of work takes on this thread, whatever else runs."""
+    start = time.thread_time()
+    work()
+    return time.thread_time() - start
 
 
 def seconds(work: Callable[[], object]) -> float:

@@ -1,4 +1,4 @@
-"""What `planner benchmark` runs: every kernel on one typical design, and what it must draw.
+"""What `planner benchmark` runs: every kernel on one typical design, and what it draws.
 
 Sizes are those of the article where it has some: 8 animals per group, reviews of 9 studies.
 """
@@ -23,7 +23,7 @@ Run = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Case:
-    """A kernel by name, what it does, and the random numbers that a replicate needs at least.
+    """A kernel by name, what it does, and the random numbers that it draws for a replicate.
 
     prepare : makes the arguments, and returns what runs the kernel
     """

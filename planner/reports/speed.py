@@ -16,7 +16,8 @@ def speed_page(result: Result) -> str:
         name, words = fitted(row["kernel"], 25), fitted(row["words"], 22)
         lines.append(f"  {name:<26}{times}{row['ratio_to_limit']:7.1f}  {words}")
     lines += ["", *paragraph(
-        "One thread, medians of alternating repetitions. Ratios hold on other machines, times do "
-        "not. The numbers of a replicate are the normals and uniforms that it needs at least."
+        "Processor time of one thread, medians of alternating repetitions. Ratios hold on other "
+        "machines within a third or so, times do not. Its numbers: the normals and uniforms that "
+        "the kernel draws for a replicate; under selection, for what is published."
     )]  # fmt: skip
     return "\n".join(lines)

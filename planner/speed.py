@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -92,7 +93,7 @@ def _measure(case: Case, repetitions: int) -> dict[str, Any]:
 def _replicates(run: Run) -> int:
     """How many replicates take long enough to be timed."""
     count = 256
-    while count < WITHIN and processor_seconds(lambda: run(count)) < LEAST_SECONDS:
+    while count < WITHIN and processor_seconds(partial(run, count)) < LEAST_SECONDS:
         count *= 2
     return count
 

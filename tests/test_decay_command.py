@@ -162,6 +162,7 @@ def test_simulated_sizes_reach_their_target():
     assert own.chance("half-life", truth, n)[0] >= 0.8 > own.chance("half-life", truth, n - 1)[0]
 
 
+@pytest.mark.usefixtures("no_sensitivity")
 def test_same_numbers_for_any_number_of_workers():
     options = {"delta0": 6.0, "half_life": 9.0, "question": "half-life", "n": (6, 60),
                "reps": 1200}  # fmt: skip
@@ -234,6 +235,7 @@ def test_a_page_holds_every_question(capsys):
     fits(page)
 
 
+@pytest.mark.usefixtures("no_sensitivity")
 def test_decay_alone_is_no_plan_and_residual_is(capsys):
     code, out, _ = run(capsys, "decay", "--question", "decay", "--reps", "500", "--json")
     assert json.loads(out)["recommended"] is None
@@ -264,6 +266,7 @@ def test_by_hand_and_repeated_from_a_scenario(capsys, tmp_path):
     assert json.loads(again) == json.loads(out)
 
 
+@pytest.mark.usefixtures("no_sensitivity")
 def test_options_of_the_design(capsys):
     code, out, _ = run(capsys, *FAST, "--allocation", "1:2", "--attrition", "0.1", "--treated",
                        "2", "--sd", "3", "--unit", "gram", "--json")  # fmt: skip

@@ -110,13 +110,14 @@ def test_simulation_error_of_assurance_knows_that_truths_are_a_sample(question, 
 
 
 def test_reml_plans_every_question():
-    result = planner.decay(delta0=3, half_life=9, tau=1, test="reml", dropout=0.1, n=6, reps=300)
+    result = planner.decay(delta0=3, half_life=9, tau=1, test="reml", dropout=0.1, n=6, reps=100)
     assert {row["question"] for row in result.performance} == {"decay", "residual", "half-life"}
     assert not any(row["what"] == "response_cv" for row in result.extra["sensitivity"])
     # a laboratory of a given spread has the average laboratory beside it
     assert {row["truth"] for row in result.required_rows} == {"pooled", "given"}
 
 
+@pytest.mark.usefixtures("no_sensitivity")
 def test_python_takes_what_is_typed_and_refuses_the_rest_clearly():
     given = {"delta0": 3, "half_life": 9, "question": "residual", "reps": 200}
     one = planner.decay(**given, times="0,7", n="4:6:2")

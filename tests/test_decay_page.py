@@ -71,10 +71,11 @@ def test_the_page_shows_the_planned_truth_and_what_shrink_asks(plans):
         assert label in table
 
 
-def test_a_reading_moves_a_discounted_plan_to_its_own_truth():
+def test_a_reading_moves_a_discounted_plan_to_its_own_truth(request):
     result = planner.decay(plan_for="discounted", question="residual", reps=200)
     rows = {row["value"]: row["n"] for row in result.extra["sensitivity"]
             if row["what"] == "reading"}  # fmt: skip
+    request.getfixturevalue("no_sensitivity")
     other = planner.decay(plan_for="discounted", question="residual", reps=200,
                           reading="table-median")  # fmt: skip
     need = next(row for row in other.required_rows
@@ -113,6 +114,7 @@ def test_shape_says_which_alternative_it_is_about():
     assert base["n"] == chosen["n"]
 
 
+@pytest.mark.usefixtures("no_sensitivity")
 def test_one_day_needs_animals_of_one_day():
     result = planner.decay(delta0=3.0, half_life=9.0, layout="cohorts", question="residual",
                            times=(0, 7, 14), reps=200)  # fmt: skip
@@ -127,6 +129,7 @@ def test_one_day_needs_animals_of_one_day():
     assert chosen["animals"] == 3 * 2 * chosen["n"]
 
 
+@pytest.mark.usefixtures("no_sensitivity")
 def test_a_page_says_what_the_tests_do_where_nothing_is_to_be_found():
     result = planner.decay(delta0=6.0, half_life=9.0, question=("decay", "shape", "half-life"),
                            reps=400)  # fmt: skip

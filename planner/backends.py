@@ -35,7 +35,7 @@ def running_on(backend: str, scheduler: str | None) -> Iterator[None]:
         from distributed import Client
     except ImportError:
         raise InputError(
-            '--backend dask needs Dask: pip install "preclinical-planner[dask]"'
+            '--backend dask needs Dask: pip install ".[dask]" in the folder of the planner'
         ) from None
     from joblib import parallel_config
 

@@ -10,6 +10,7 @@ from typing import Any
 from planner.errors import InputError, unknown
 
 MAX_RANGE = 500  # sizes in one range
+LEAST_REPS, MOST_REPS = 2, 10_000_000_000
 
 
 def parse_range(text: str, option: str = "--n") -> list[int]:
@@ -104,10 +105,10 @@ def replications(reps: int | None, mcse: float | None, default: int) -> int:
     if mcse is not None:
         if not 1e-5 <= mcse <= 0.5:
             raise InputError(f"--mcse {mcse:g}; accepted: 0.00001 to 0.5")
-        return math.ceil(0.25 / mcse**2 - 1e-6)
+        return max(LEAST_REPS, math.ceil(0.25 / mcse**2 - 1e-6))
     reps = default if reps is None else reps
-    if not 2 <= reps <= 10_000_000_000:
-        raise InputError(f"--reps {reps}; accepted: 2 to 10000000000")
+    if not LEAST_REPS <= reps <= MOST_REPS:
+        raise InputError(f"--reps {reps}; accepted: {LEAST_REPS} to {MOST_REPS}")
     return reps
 
 

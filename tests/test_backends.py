@@ -139,3 +139,16 @@ def test_wrong_addresses_are_named(
     monkeypatch.setattr(backends, "ANSWER_SECONDS", 0.5)
     with pytest.raises(InputError, match=says), running_on(backend, scheduler):
         raise AssertionError("the block must not run")
+
+
+def test_without_dask_the_message_and_the_recipe_say_what_works(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    install = 'pip install ".[dask]"'
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(InputError) as error, running_on("dask", "tcp://127.0.0.1:9"):
+        raise AssertionError("the block must not run")
+    recipe = (Path(__file__).parents[1] / ".github" / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    for text in (str(error.value), recipe):
+        assert install in text
+        assert "preclinical-planner[" not in text  # no index has it

@@ -5,6 +5,7 @@ Every bound below is in Monte Carlo standard errors of the comparison itself (MC
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -12,8 +13,10 @@ import numpy as np
 import pytest
 
 import planner
+from planner.cli import main
 from planner.designs import Design
-from planner.precision import PILOT_REPS, enough, precise
+from planner.options import replications
+from planner.precision import LONGEST, PILOT_REPS, chances, enough, precise
 from planner.results import Result
 from sims.chi import inverse_sd_tables
 from sims.exact import t_quantile
@@ -40,6 +43,28 @@ from tests.sims.helpers import (
 )
 
 # Stopping at --mcse -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("coarsest", [True, False])
+def test_an_error_is_accepted_up_to_a_half_and_named_as_it_was_typed(
+    coarsest: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = ["bias", "--mu", "1", "--tau", "0.5", "--k", "5", "--n", "8", "--weight", "0.5"]
+    line += ["--detector", "egger-se", "--correction", "none", "--json", "--quiet"]
+    code = main([*line, "--mcse", "0.5" if coarsest else "0.6"])
+    out, err = capsys.readouterr()
+    if coarsest:
+        assert (code, err) == (0, "")
+        assert json.loads(out)["scenario"]["reps"] >= 2
+    else:
+        assert (code, out) == (2, "")
+        assert err == "planner: --mcse 0.6; accepted: 0.00001 to 0.5\n"
+
+
+@pytest.mark.parametrize("mcse", [0.5, 1e-5])
+def test_no_error_asks_for_replicates_that_nobody_may_ask_for(mcse: float) -> None:
+    asked = replications(None, mcse, 0)
+    assert replications(asked, None, 0) == asked
 
 
 @precise
@@ -81,14 +106,114 @@ def test_a_command_stops_when_it_is_precise_enough() -> None:
     assert again.performance == result.performance
 
 
-def test_what_is_no_chance_of_all_replicates_asks_for_nothing() -> None:
+def test_what_is_no_chance_asks_for_nothing() -> None:
     rows = [
         {"n_sim": PILOT_REPS, "n_hit": None, "value": 0.5},
-        {"n_sim": 100, "n_hit": 50, "value": 0.5},
+        {"n_sim": 0, "n_hit": 0, "value": None},
         {"n_sim": PILOT_REPS, "n_hit": PILOT_REPS, "value": 1.0},
+        {"n_sim": PILOT_REPS, "n_hit": 2000, "value": 0.5, "mcse": 0.0},  # exact
     ]
-    assert enough(rows, 0.001) == PILOT_REPS
-    assert enough(rows[:2], 0.001) == 250_000
+    assert enough(rows, 0.001, PILOT_REPS) == PILOT_REPS
+    assert enough(rows[:2], 0.001, PILOT_REPS) == 250_000
+
+
+# Chances of what exists in a part of the replicates ---------------------------------------------
+
+
+def part(p: float, share: float, reps: int, seed: int) -> list[dict[str, Any]]:
+    """Rows of a chance p of what exists in a share of the replicates, and of one of all."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.binomial(reps, share))
+    rows = []
+    for measure, n_sim in (("coverage", n), ("success", reps)):
+        value = rng.binomial(n_sim, p) / n_sim if n_sim else None
+        error = math.sqrt(value * (1.0 - value) / n_sim) if value is not None else None
+        row = {"measure": measure, "value": value, "mcse": error, "n_sim": n_sim, "n_hit": 0}
+        rows.append({**row, "exact": None, "correction": "sel3" if n_sim == n else "none"})
+    return rows
+
+
+@precise
+def of_some(
+    p: float, share: float, *, reps: int | None = None, mcse: float | None = None, seed: int = 1
+) -> Result:
+    """A command with such rows."""
+    assert reps is not None
+    found = part(p, share, reps, seed)
+    return Result(command="some", answer="", scenario={"reps": reps}, performance=found)
+
+
+@pytest.mark.parametrize(("p", "share"), [(0.5, 0.4), (0.92, 0.03), (0.05, 0.1), (0.5, 0.03)])
+def test_a_chance_of_what_exists_in_few_replicates_is_as_precise(p: float, share: float) -> None:
+    # Seeds 0 to 99. Without the share the error would be 1 / sqrt(share) times what is asked for.
+    mcse = 0.004
+    runs = [of_some(p, share, mcse=mcse, seed=seed) for seed in range(100)]
+    lengths = np.array([run.scenario["reps"] for run in runs])
+    reached = [max(row["mcse"] for row in run.performance) <= mcse for run in runs]
+    assert np.mean(reached) > 0.97
+    assert [bool(run.warnings) for run in runs] == [not one for one in reached]
+    # No more than it takes; the second pilot sees at least one part in 16 of the run.
+    assert lengths.mean() < 1.7 * p * (1.0 - p) / mcse**2 / share
+    values = np.array([run.performance[0]["value"] for run in runs])
+    assert abs(values.mean() - p) < MCSES * mcse / math.sqrt(len(runs))
+
+
+def test_where_it_would_take_too_many_replicates_the_warning_names_what_was_reached() -> None:
+    mcse = 0.004
+    found = of_some(0.5, 0.005, mcse=mcse)
+    rare, all_of_them = found.performance
+    # It is not tried: the run is as long as the others need.
+    assert found.scenario["reps"] == math.ceil(0.25 / mcse**2) == all_of_them["n_sim"]
+    assert rare["mcse"] > mcse >= all_of_them["mcse"]
+    (warning,) = found.warnings
+    assert warning["code"] == "mcse"
+    assert f"coverage (correction sel3) {rare['mcse']:.2g}" in warning["text"]
+    assert f"{rare['n_sim']:,} of 15,625 replicates" in warning["text"]
+    assert "success" not in warning["text"]
+    assert "one truth" not in warning["text"]
+
+
+def test_no_run_is_longer_than_the_longest() -> None:
+    rows = [{"measure": "coverage", "value": 0.5, "n_sim": n, "n_hit": 0} for n in (4000, 40)]
+    assert enough(rows, 0.004, PILOT_REPS) == 15_625
+    rows[1]["n_sim"] = 200
+    assert 20 * 15_625 < enough(rows, 0.004, PILOT_REPS) <= LONGEST * 15_625
+
+
+def test_corrections_that_seldom_exist_are_as_precise_as_the_rest() -> None:
+    # sel3 needs studies that are not significant: at this truth 3% of the syntheses have any.
+    found = planner.bias(mu=2.5, tau=0, k=5, sizes="4:12", weight="0.2", mcse=0.02,
+                         correction=("none", "sel3"), detector=("egger-n",))  # fmt: skip
+    rows = chances(found)
+    rare = [row for row in rows if row.get("correction") == "sel3" and row["measure"] == "coverage"]
+    assert min(row["n_sim"] / found.scenario["reps"] for row in rare) < 0.1
+    assert found.scenario["reps"] > 10 * 625
+    assert max(row["mcse"] for row in rows) <= 0.02
+    assert not [one for one in found.warnings if one["code"] == "mcse"]
+
+
+def test_clustered_reviews_are_as_precise_as_the_rest() -> None:
+    found = planner.meta(planner.analysis("chronic-after"), k=(6,), mcse=0.01, estimator="DL")
+    clustered = [row for row in chances(found) if row["cluster"] is not None]
+    assert {row["n_sim"] for row in clustered} == {found.scenario["reps"] * 2 // 5}
+    assert len(clustered) > 50
+    assert max(row["mcse"] for row in clustered) <= 0.01
+    # By the length alone: the same run again.
+    again = planner.meta(planner.analysis("chronic-after"), k=(6,), estimator="DL",
+                         reps=found.scenario["reps"])  # fmt: skip
+    assert again.performance == found.performance
+
+
+def test_chances_that_stand_beside_the_tables_count() -> None:
+    inside = {"measure": "benefit", "value": 0.5, "mcse": 0.01, "n_sim": 100, "n_hit": 50}
+    extra = {
+        "all_bias": {"benefit": inside, "as_large": None}, "draws": np.ones(3),
+        "frontier": [{"type_i": 0.05, "type_i_mcse": 0.002}, {"type_i": None, "type_i_mcse": None}],
+        "rmse": {"value": 0.3, "mcse": 0.1, "n_sim": 100, "n_hit": None},
+    }  # fmt: skip
+    result = Result(command="x", answer="", scenario={}, extra=extra)
+    assert [row["value"] for row in chances(result)] == [0.5, 0.05]
+    assert chances(result)[0] is inside
 
 
 @precise
@@ -261,8 +386,8 @@ def test_a_command_takes_it_with_the_error_of_a_mean() -> None:
 
 def test_a_pilot_asks_for_enough_where_chances_are_means() -> None:
     row = {"measure": "pi_coverage", "value": 0.5, "n_sim": PILOT_REPS, "n_hit": None}
-    assert enough([row], 0.001) == 250_000
-    assert enough([{**row, "value": 0.999}], 0.001) < 10_000
+    assert enough([row], 0.001, PILOT_REPS) == 250_000
+    assert enough([{**row, "value": 0.999}], 0.001, PILOT_REPS) < 10_000
 
 
 # Errors of sign and size over several truths -----------------------------------------------------

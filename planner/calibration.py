@@ -16,6 +16,7 @@ import numpy as np
 
 from planner.errors import InputError, check_seed, unknown
 from planner.kept_calibrations import calibration_key, keep, kept
+from planner.kept_pieces import Pieces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -174,8 +175,11 @@ def calibrate(
     if found is not None:
         return Calibration(**found)
     start = time.perf_counter()
-    result = _calculate(analysis, cluster, share, seed, jobs, progress)
+    pieces = None if fresh else _pieces(analysis, cluster, share, seed)
+    result = _calculate(analysis, cluster, share, seed, jobs, progress, pieces)
     keep(result, key, time.perf_counter() - start)
+    if pieces is not None:
+        pieces.forget()
     return result
 
 
@@ -218,6 +222,23 @@ def published_numbers(analysis: Analysis) -> Published:
     return Published(value, low, high, kind)
 
 
+def _prior_scale(analysis: Analysis) -> float:
+    return float(analysis.se_number * np.sqrt(analysis.k))
+
+
+def _prior(analysis: Analysis) -> np.ndarray:
+    """Bounds of the uniform prior: mu_low, mu_high, tau_low, tau_high."""
+    g, reach = analysis.g.number, 8.0 * analysis.se_number
+    return np.array([g - reach, g + reach, 0.0, 4.0 * _prior_scale(analysis)])
+
+
+def _pieces(analysis: Analysis, cluster: str, share: float, seed: int) -> Pieces:
+    """Where the work on this calibration is kept until it is finished."""
+    studies, published = studies_like(analysis, cluster, share), published_numbers(analysis)
+    numbers = (seed, N_MATCH, N_DRAWS)
+    return Pieces(analysis.name, studies, published, _prior(analysis), numbers)
+
+
 def _calculate(
     analysis: Analysis,
     cluster: str,
@@ -225,9 +246,10 @@ def _calculate(
     seed: int,
     jobs: int | None,
     progress: Callable[[str, int, int], None] | None,
+    pieces: Pieces | None,
 ) -> Calibration:
-    from sims.conditioning import Infeasible, joint_draws, matched_truth, simulate_pooled
-    from sims.engine import default_jobs
+    from sims.conditioning import Infeasible, Matched, joint_draws, matched_truth, simulate_pooled
+    from sims.engine import default_jobs, keeping_pieces
 
     jobs = default_jobs() if jobs is None else jobs
     studies = studies_like(analysis, cluster, share)
@@ -235,8 +257,12 @@ def _calculate(
     kind = analysis.heterogeneity_kind
     if progress is not None:
         progress("matched truth", 0, 1)
+
+    def match() -> Matched:
+        return matched_truth(studies, published, N_MATCH, seed, jobs)
+
     try:
-        matched = matched_truth(studies, published, N_MATCH, seed, jobs)
+        matched = match() if pieces is None else Matched(*pieces.value("matched", match))
     except Infeasible as most:
         raise InputError(
             f"{analysis.name}: {kind} {analysis.heterogeneity} is more than any between-study SD "
@@ -244,9 +270,7 @@ def _calculate(
         ) from None
     if progress is not None:
         progress("matched truth", 1, 1)
-    scale = analysis.se_number * np.sqrt(analysis.k)
-    g = analysis.g.number
-    prior = np.array([g - 8.0 * analysis.se_number, g + 8.0 * analysis.se_number, 0.0, 4.0 * scale])
+    g, scale, prior = analysis.g.number, _prior_scale(analysis), _prior(analysis)
 
     def report(done: int) -> None:
         if progress is not None:
@@ -256,7 +280,8 @@ def _calculate(
         joint = _given_studies(analysis, cluster, share, prior, seed)
     else:
         try:
-            joint = joint_draws(studies, published, prior, N_DRAWS, seed, jobs, report)
+            with keeping_pieces(pieces):
+                joint = joint_draws(studies, published, prior, N_DRAWS, seed, jobs, report)
         except Infeasible as count:
             raise InputError(
                 f"{analysis.name}: these numbers are almost never published together: {count} "

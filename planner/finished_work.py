@@ -166,6 +166,16 @@ class Store:
         self._try(delete)
         return sum(deleted)
 
+    def forget(self, kind: str, begins: str) -> None:
+        """Delete the rows whose keys begin so: they are part of something finished."""
+        if self.files():
+            self._try(
+                lambda connection: connection.execute(
+                    "DELETE FROM kept WHERE kind = ? AND substr(key, 1, ?) = ?",
+                    (kind, len(begins), begins),
+                )
+            )
+
     def close(self) -> None:
         """Let go of the file."""
         with self._lock:

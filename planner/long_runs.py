@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 PIECE_SECONDS = 2.0  # of work: what is lost at most
 WORTH_SAYING = 10.0
+GOING_ON = "going on from finished work (planner store shows what is kept)"
 LEAST_SECONDS = 0.02  # a run of less is not worth a row
 
 
@@ -73,7 +74,7 @@ class RunKeeper:
             return None
         self.seconds = kept.seconds
         if kept.seconds >= WORTH_SAYING:
-            note("going on from finished work (planner store shows what is kept)")
+            note(GOING_ON)
         sums = np.frombuffer(kept.data, dtype="<f8").reshape(self.shape).astype(float)
         return Progressed(kept.done, sums)
 

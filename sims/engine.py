@@ -9,7 +9,10 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol
+from contextlib import contextmanager
+from contextvars import ContextVar
+from itertools import count
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -184,9 +187,65 @@ def _elsewhere() -> bool:
     return not getattr(get_active_backend(prefer="threads")[0], "supports_sharedmem", False)
 
 
+class PieceKeeper(Protocol):
+    """Keeps results of `map_ordered` between programs, by their number; it must not fail."""
+
+    def get(self, number: int) -> Any | None:
+        """The kept result of this number."""
+
+    def put(self, number: int, result: Any, seconds: float) -> None:
+        """Take note of the next result, which took so many seconds."""
+
+
+_keeping: ContextVar[tuple[PieceKeeper, Iterator[int]] | None] = ContextVar(
+    "_keeping", default=None
+)
+
+
+@contextmanager
+def keeping_pieces(keeper: PieceKeeper | None) -> Iterator[None]:
+    """Inside, `map_ordered` takes results that were kept and hands over the others.
+
+    For functions that return all they find and depend on nothing but their argument. What is
+    calculated inside must be the same in each program, as results are known by their number.
+    """
+    token = _keeping.set(None if keeper is None else (keeper, count()))
+    try:
+        yield
+    finally:
+        _keeping.reset(token)
+
+
 def map_ordered(function: Callable, arguments, jobs: int):
     """Results of function(argument), in the order of the arguments, as they become ready."""
     arguments = list(arguments)
+    keeping = _keeping.get()
+    if keeping is None:
+        return _mapped(function, arguments, jobs)
+    return _kept_or_mapped(function, arguments, jobs, *keeping)
+
+
+def _kept_or_mapped(
+    function: Callable, arguments: list, jobs: int, keeper: PieceKeeper, numbers: Iterator[int]
+):
+    mine = [next(numbers) for _ in arguments]
+    kept = 0
+    for number in mine:
+        result = keeper.get(number)
+        if result is None:
+            break
+        kept += 1
+        yield result
+    since = time.perf_counter()
+    results = _mapped(function, arguments[kept:], jobs)
+    for number, result in zip(mine[kept:], results, strict=True):
+        now = time.perf_counter()
+        keeper.put(number, result, now - since)
+        yield result
+        since = now
+
+
+def _mapped(function: Callable, arguments: list, jobs: int):
     if jobs <= 1 or len(arguments) <= 1:
         return map(function, arguments)
     # Imported here: a short run on one worker need not wait for it. Functions may write to arrays

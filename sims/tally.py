@@ -49,9 +49,7 @@ class KernelTally:
 
     def digest(self, *more: int) -> str:
         """Digest of all that the sums depend on: engine, kernel, streams, arguments, `more`."""
-        digest = hashlib.sha256()
-        _feed(digest, (engine_digest(), self.name, self.seed, self.scenario, self.arguments, more))
-        return digest.hexdigest()[:32]
+        return work_digest(self.name, self.seed, self.scenario, self.arguments, more)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # By name: a pickled kernel would be compiled again by every worker.
@@ -68,6 +66,13 @@ def _elsewhere(
     return KernelTally(getattr(import_module(module), name), seed, scenario, *arguments)
 
 
+def work_digest(*depends_on: Any) -> str:
+    """Digest of the engine and of what work depends on: arrays, numbers, text, tuples of them."""
+    digest = hashlib.sha256()
+    _feed(digest, (engine_digest(), *depends_on))
+    return digest.hexdigest()[:32]
+
+
 def _feed(digest: Any, value: Any) -> None:
     # Every part is preceded by what it is and how long it is: no two values feed the same bytes.
     if isinstance(value, np.ndarray):
@@ -82,7 +87,7 @@ def _feed(digest: Any, value: Any) -> None:
         plain = value.item() if isinstance(value, np.generic) else value
         head, body = f"{type(plain).__name__} {plain!r}", b""
     else:
-        raise TypeError(f"a kernel's argument of type {type(value).__name__} has no digest")
+        raise TypeError(f"an argument of type {type(value).__name__} has no digest")
     digest.update(head.encode() + b"\n")
     digest.update(body)
     if isinstance(value, tuple):

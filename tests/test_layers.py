@@ -30,7 +30,8 @@ ENGINE_STANDARD = {
 ENGINE_EXTRA = {
     # The folder of compiled code.
     "sims.kernels": {"contextlib", "io", "os", "pathlib", "pickle", "stat", "sys"},
-    "sims.engine": {"os", "sys", "time"},  # how many processors there are; how long work takes
+    # How many processors there are, how long work takes, who keeps its pieces.
+    "sims.engine": {"contextlib", "contextvars", "os", "sys", "time"},
     "sims.tally": {"importlib"},  # kernels by name, on another machine
 }
 

@@ -14,7 +14,7 @@ import pytest
 
 from sims import engine, tally
 from sims.chi import inverse_sd_tables
-from sims.engine import run_tally
+from sims.engine import keeping_pieces, map_ordered, run_tally
 from sims.lanes.experiments import N_SUMS, tally_student, tally_welch
 from sims.tally import KernelTally, OtherEngine, Progressed
 from tests.sims.helpers import rows, student_design
@@ -118,7 +118,7 @@ def test_progress_only_rises_and_ends_at_the_end() -> None:
 
 MEMORY = """
 import resource, sys
-from sims.engine import run_tally
+from sims.engine import keeping_pieces, map_ordered, run_tally
 from tests.sims.test_engine import student
 from sims.lanes.experiments import N_SUMS
 
@@ -194,3 +194,40 @@ def test_a_worker_with_other_sources_refuses(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(tally, "sources_digest", lambda: "other")
     with pytest.raises(OtherEngine, match="another version"):
         pickle.loads(sent)
+
+
+class Shelf:
+    """Keeps pieces in memory."""
+
+    def __init__(self, *kept: int) -> None:
+        self.pieces = {number: 100 + number for number in kept}
+        self.put_in: list[int] = []
+
+    def get(self, number: int) -> int | None:
+        return self.pieces.get(number)
+
+    def put(self, number: int, result: int, seconds: float) -> None:
+        assert seconds >= 0.0
+        self.put_in.append(number)
+        self.pieces[number] = result
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_pieces_that_were_kept_are_not_calculated(jobs: int) -> None:
+    calculated = []
+
+    def piece(i: int) -> int:
+        calculated.append(i)
+        return 100 + i
+
+    shelf = Shelf(0, 1, 2, 5, 8)  # 5 after a gap is of no use, 8 begins the second call
+    with keeping_pieces(shelf):
+        first = list(map_ordered(piece, range(8), jobs))
+        second = list(map_ordered(piece, range(8, 11), jobs))
+    assert first + second == list(range(100, 111))
+    assert sorted(calculated) == shelf.put_in == [3, 4, 5, 6, 7, 9, 10]
+    with keeping_pieces(None):
+        assert list(map_ordered(piece, [0], jobs)) == [100]
+    assert list(map_ordered(piece, [1], jobs)) == [101]
+    assert calculated[-2:] == [0, 1]
+    assert len(shelf.put_in) == 7  # nothing is kept outside

@@ -25,6 +25,7 @@ from sims.kernels import compiled_folder
 from sims.lanes.experiments import N_SUMS, tally_student
 from sims.tally import KernelTally
 from tests.sims.helpers import rows, student_design
+from tests.test_kept_pieces import calibrated, digest, small
 
 distributed = pytest.importorskip("distributed", reason="Dask is missing: pip install '.[dask]'")
 # Its event loop and sockets are closed by threads of its own.
@@ -121,6 +122,22 @@ def test_work_that_shares_memory_stays_here(cluster: Cluster) -> None:
     with running_on("dask", cluster.address):
         assert list(engine.map_ordered(mark, range(8), 2)) == list(range(8))
     assert seen.all()
+
+
+def test_calibrations_stay_here_as_the_help_says(
+    cluster: Cluster, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("PLANNER_CACHE_DIR", str(tmp_path))
+    small(monkeypatch.setattr)
+    here = digest(calibrated(fresh=True))
+    before = tasks_seen(cluster)
+    with running_on("dask", cluster.address):
+        assert digest(calibrated(jobs=2, fresh=True)) == here
+    assert tasks_seen(cluster) == before
+    for command in ("power", "plan", "meta", "bias", "decay"):
+        assert main([command, "--help"]) == 0
+        assert "Calibrations run on threads here" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize(

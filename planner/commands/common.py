@@ -86,7 +86,8 @@ Seed = Annotated[int, option("--seed", "Seed [1].", min=0)]
 Jobs = Annotated[int | None, option("--jobs", "Threads; changes no number.", min=1)]
 Backend = Annotated[
     str,
-    option("--backend", "Where it runs: threads (default) or dask; changes no number.",
+    option("--backend", "Where it runs: threads (default) or dask; changes no number. Calibrations "
+           "run on threads here, with either.",
            autocompletion=one_of("threads", "dask")),
 ]  # fmt: skip
 PlanFor = Annotated[

@@ -11,7 +11,7 @@ import numpy as np
 
 from planner.decay_designs import DecayDesign, Truths
 from planner.decay_sizes import MOST, Found, rough_size, simulated_size, sure_size
-from planner.outer_draws import N_GROUPS, group_measures, run_groups
+from planner.outer_draws import N_GROUPS, group_measures, half_width, run_groups
 from planner.outer_draws import Found as Measures
 from planner.results import performance_row
 
@@ -223,7 +223,12 @@ class Answers:
     def surely(self, question: str, truth: Truths, goal: float, near: int) -> int | None:
         """Smallest n whose simulated chance reaches the goal with 95% confidence."""
         chances = partial(self._simulated, question, truth, reps=self.reps)
-        return sure_size(chances, goal, self.design.least_n(question), near)
+        half = partial(self._half, truth, goal)
+        return sure_size(chances, goal, self.design.least_n(question), near, half)
+
+    def _half(self, truth: Truths, goal: float, error: float) -> float:
+        # Truths that are draws add to the error of replicates.
+        return half_width(goal, self.reps, None if len(truth.delta0) == 1 else error)
 
     def _exact_n(self, question: str, truth: Truths, goal: float, least: int) -> Found:
         from sims.search import smallest_n
@@ -251,14 +256,8 @@ class Answers:
             near = rough_size(chances, goal, least)
             if near is None:
                 return None, None, None
-
-        def half(error: float) -> float:
-            # Truths that are draws add to the error of replicates.
-            own = math.sqrt(goal * (1.0 - goal) / self.reps)
-            return 1.96 * (own if len(truth.delta0) == 1 else max(own, error))
-
         chances = partial(self._simulated, question, truth, reps=self.reps)
-        return simulated_size(chances, goal, least, near, half, most)
+        return simulated_size(chances, goal, least, near, partial(self._half, truth, goal), most)
 
     def _draws_se(self, question: str, truth: Truths, n: int) -> float:
         """Standard error of an exact chance because the truths are a sample of draws."""

@@ -12,7 +12,6 @@ Found = tuple[int | None, int | None, int | None]
 
 MOST = 1000  # per group
 _CLEARLY = 4.0  # standard errors
-SURE = 1.6448536269514722  # standard errors of one-sided 95% confidence
 _FIRST = ((4, 7, 11, 16), (23, 33, 48), (70, 100), (145, 210), (300, 440), (640, MOST))
 _AROUND = (0.8, 0.87, 0.94, 1.0, 1.07, 1.15, 1.25)
 _ABOVE, _BELOW = (1.12, 1.3), (0.6, 0.8)
@@ -108,11 +107,16 @@ def simulated_size(
     return n, n if low is None else min(n, low), known.crossing(goal + width())
 
 
-def sure_size(chances: Chances, goal: float, least: int, near: int) -> int | None:
-    """Smallest n whose simulated chance reaches the goal with 95% confidence."""
+def sure_size(
+    chances: Chances, goal: float, least: int, near: int, half: Callable[[float], float]
+) -> int | None:
+    """Smallest n whose simulated chance reaches the goal with 95% confidence.
+
+    half : as for `simulated_size`: the chance's interval lies above the goal
+    """
 
     def lowest(sizes: Sequence[int]) -> list[tuple[float, float]]:
-        return [(share - SURE * error, error) for share, error in chances(sizes)]
+        return [(share - half(error), error) for share, error in chances(sizes)]
 
     known = _Known(lowest, least)
     known.run([near, near * 1.04, near * 1.08, near * 1.12])

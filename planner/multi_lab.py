@@ -9,6 +9,7 @@ from planner.calibration import Calibration, truth_fields
 from planner.errors import InputError, check_seed
 from planner.group_sizes import Sizes
 from planner.options import check_targets, replications
+from planner.outer_draws import lower_end
 from planner.precision import precise
 from planner.results import Result, provenance
 from planner.synthesis_designs import (
@@ -168,7 +169,7 @@ def _frontier(
             fair.append({
                 "labs": m, "animals": used, "n": found["success"]["n"],
                 "success": found["success"]["value"], "mcse": found["success"]["mcse"],
-                "type_i": found["type_i"]["value"],
+                "ci_lb": lower_end(found["success"]), "type_i": found["type_i"]["value"],
             })  # fmt: skip
     return [
         one for one in fair
@@ -185,11 +186,12 @@ def _required(
 ) -> list[dict[str, Any]]:
     """Fewest animals, then fewest laboratories, among the shown designs that reach a target.
 
-    Reached with 95% confidence: the best of many simulated chances is often one that had luck.
+    Reached with 95% confidence, by the lower end of the interval: the best of many simulated
+    chances is often one that had luck.
     """
     rows = []
     for goal in targets:
-        reached = [row for row in frontier if row["success"] - 1.645 * row["mcse"] >= goal]
+        reached = [row for row in frontier if row["ci_lb"] >= goal]
         best = min(reached, key=lambda row: (row["animals"], row["labs"]), default={})
         animals = best.get("animals")
         rows.append({

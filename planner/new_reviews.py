@@ -13,6 +13,7 @@ from planner.clustered_reviews import clustered_rows
 from planner.errors import InputError, check_seed
 from planner.group_sizes import Sizes
 from planner.options import check_targets, replications
+from planner.outer_draws import half_width
 from planner.precision import precise
 from planner.results import Result, provenance
 from planner.synthesis_designs import (
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 DEFAULT_K = (3, 6, 9, 12, 20)
 DEFAULT_REPS = 50_000
-CLUSTER_REPS = 20_000
+CLUSTER_SHARE = 2, 5  # of the replicates: clustered reviews take twenty times as long
 
 
 @precise
@@ -127,12 +128,14 @@ def meta(
         )
         if progress is not None:
             progress("syntheses", done + 1, len(cells))
-    required = _required(truths, design, targets, lambda named, count: sums_of(named, 0, count))
+    required = _required(
+        truths, design, targets, lambda named, count: sums_of(named, 0, count), reps
+    )
     recommended = _recommend(required, rows, design, truths[0].name, targets[0])
     if analysis is not None and calibration is not None:
-        rows += clustered_rows(
-            analysis, truths[0], design, laws[0][1], min(reps, CLUSTER_REPS), seed, jobs
-        )
+        part, whole = CLUSTER_SHARE
+        own_reps = max(1, reps * part // whole)
+        rows += clustered_rows(analysis, truths[0], design, laws[0][1], own_reps, seed, jobs)
     scenario = {
         "analysis": None if analysis is None else analysis.name, "evidence": None, "reading": [],
         "k": None if k is None else counts, "n": None if n is None else [law[0] for law in laws],
@@ -181,6 +184,7 @@ def _required(
     design: SynthesisDesign,
     targets: Sequence[float],
     sums_of: Callable[[Truth, int], Sums],
+    reps: int,
 ) -> list[dict[str, Any]]:
     """Fewest studies whose simulated chance of success reaches a target, for every interval."""
     rows = []
@@ -194,7 +198,10 @@ def _required(
         for e, estimator in enumerate(design.estimators):
             for i, interval in enumerate(design.intervals):
                 for goal in targets:
-                    found, low, high = _smallest_k(partial(_at, chances, e, i), goal, ceiling)
+                    found, low, high = _smallest_k(
+                        partial(_at, chances, e, i), goal, ceiling,
+                        partial(_slack, goal, reps, len(truth.mu) > 1),
+                    )  # fmt: skip
                     rows.append({
                         "target": goal, "truth": truth.name, "measure": "success", "shrink": 0.0,
                         "question": None, "n": None, "k": found, "estimator": estimator,
@@ -210,12 +217,20 @@ def _at(chances: Callable[[int], np.ndarray], e: int, i: int, k: int) -> tuple[f
     return float(chance), float(mcse)
 
 
-def _smallest_k(
-    success: Callable[[int], tuple[float, float]], goal: float, ceiling: float
-) -> tuple[int | None, int | None, int | None]:
-    """Fewest studies that reach a goal, and where it is reached within 1.96 MCSE.
+def _slack(goal: float, reps: int, averaged: bool, mcse: float) -> float:
+    return half_width(goal, reps, mcse if averaged else None)
 
-    success: chance and its MCSE at k. The same random numbers serve every k.
+
+def _smallest_k(
+    success: Callable[[int], tuple[float, float]],
+    goal: float,
+    ceiling: float,
+    slack_of: Callable[[float], float],
+) -> tuple[int | None, int | None, int | None]:
+    """Fewest studies that reach a goal, and from where on a chance's 95% interval holds it.
+
+    success: chance and its MCSE at k, the same random numbers for every k; slack_of: the interval's
+    half width at the goal, from the MCSE there.
     """
     from sims.search import smallest_n
 
@@ -227,7 +242,7 @@ def _smallest_k(
     found = smallest(goal, 8)
     if found is None:
         return None, None, None
-    slack = 1.96 * success(found)[1]
+    slack = slack_of(success(found)[1])
     return found, smallest(max(1e-9, goal - slack), found), smallest(goal + slack, found)
 
 

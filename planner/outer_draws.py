@@ -9,21 +9,20 @@ the outer level: Morris, White & Crowther 2019, doi:10.1002/sim.8086, section 5.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from planner.long_runs import run_kept
 from planner.results import performance_row
-from sims.performance import MEAN_CHANCES
+from sims.performance import MEAN_CHANCES, Z95, proportion
 
 if TYPE_CHECKING:
     from sims.tally import KernelTally
     from sims.types import Performance
 
 N_GROUPS = 25
-Z95 = 1.959963984540054
 # A measure with the columns of its row, and all of a run's from its sums and replicates.
 Found = list[tuple["Performance", dict[str, Any]]]
 MeasuresOf = Callable[[np.ndarray, int], Found]
@@ -84,10 +83,32 @@ def group_measures(measures_of: MeasuresOf, sums: np.ndarray, counts: Sequence[i
 def _with_error(measure: Performance, mcse: float) -> Performance:
     if math.isnan(mcse):  # a group in which it does not exist
         return measure
+    if mcse == 0.0 and measure.n_hit is not None:
+        return measure  # groups that all agree show no spread: their replicates are no more
     low, high = measure.value - Z95 * mcse, measure.value + Z95 * mcse
     if measure.n_hit is not None or measure.measure in MEAN_CHANCES:
         low, high = max(0.0, low), min(1.0, high)
     return measure._replace(mcse=mcse, ci_lb=low, ci_ub=high)
+
+
+def lower_end(row: Mapping[str, Any]) -> float:
+    """Lower end of the 95% interval of a chance that was counted: what it is shown to reach.
+
+    Wilson's, and of an average over draws also that of its groups. A chance less some standard
+    errors of its own would not do: of replicates that all succeed the standard error is zero.
+    """
+    wilson = proportion(str(row["measure"]), row["n_hit"], row["n_sim"])
+    return min(float(row["ci_lb"]), wilson.ci_lb)
+
+
+def half_width(goal: float, n_sim: int, error: float | None) -> float:
+    """By how much a simulated chance must exceed a goal for its 95% interval to lie above.
+
+    Wilson's lower end is the goal where the chance exceeds it by 1.96 standard errors at the goal.
+
+    error : standard error of an average over draws; None for a single truth
+    """
+    return Z95 * max(math.sqrt(goal * (1.0 - goal) / n_sim), error or 0.0)
 
 
 def group_rows(

@@ -9,7 +9,7 @@ from planner.decay_answers import Answers
 from planner.decay_confirmed import Sized, confirmed, sized, weekly_to
 from planner.decay_designs import DecayDesign, Truths
 from planner.decay_required import Asked
-from planner.decay_sizes import SURE, rough_size, simulated_size, sure_size
+from planner.decay_sizes import rough_size, simulated_size, sure_size
 from planner.reports.decay import decay_page
 from planner.reports.decay_search import frontier_figure
 from tests.test_decay_command import fits
@@ -70,10 +70,9 @@ def test_a_plan_that_had_luck_goes_up_until_other_numbers_confirm_it():
 def test_the_size_handed_out_is_above_the_target_by_its_simulation_error():
     own = Answers(DecayDesign(curve=(4.0, 9.0)), 1500, 3, 1)
     one = sized(own, "half-life", LABORATORY, 0.8)
-    share, error = own.chance("half-life", LABORATORY, one.sure)
-    assert share - SURE * error >= 0.8
-    before, error = own.chance("half-life", LABORATORY, one.sure - 1)
-    assert before - SURE * error < 0.8
+    rows = own.rows("half-life", LABORATORY, [one.sure - 1, one.sure], 1500)
+    before, at = (row for row in rows if row["measure"] == "success")
+    assert at["ci_lb"] >= 0.8 > before["ci_lb"]
     # where the chance is known exactly there is nothing to be sure of
     exact = sized(own, "residual", LABORATORY, 0.8)
     assert exact.sure == exact.n
@@ -98,8 +97,24 @@ def test_a_simulated_search_finds_the_smallest_size_from_wherever_it_begins(need
     assert chances([n])[0][0] >= 0.8
     assert max(ran) <= 1000
     assert abs(low - 0.2 * need / 0.2196) < 2 + 0.04 * need  # at 0.8 - 1.96 x 0.01
-    exact = math.ceil(0.2 * (need - 0.5) / (0.2 - 0.01 * SURE))
-    assert sure_size(chances, 0.8, 2, near) == (None if need == 990 else exact)
+    exact = math.ceil(0.2 * (need - 0.5) / (0.2 - 0.0196))
+    assert sure_size(chances, 0.8, 2, near, lambda error: 1.96 * error) == (
+        None if need == 990 else exact
+    )
+
+
+def test_all_of_a_few_replicates_show_no_chance_surely():
+    # 20 of 20 leave 84% open, though their standard error is zero.
+    own = Answers(DecayDesign(curve=(4.0, 9.0)), 20, 3, 1)
+    assert own.chance("half-life", LABORATORY, 900) == (1.0, 0.0)
+    assert own.required("half-life", LABORATORY, 0.9)[0] is not None
+    assert own.surely("half-life", LABORATORY, 0.9, 30) is None
+    assert own.surely("half-life", LABORATORY, 0.8, 30) is not None
+    found = planner.decay(delta0=4.0, half_life=9.0, question="half-life", optimize=True,
+                          days=(0, 10, 21), sessions=2, reps=20, target=0.9)  # fmt: skip
+    assert found.recommended is None
+    assert "is shown with 95% confidence" in found.answer
+    assert "--reps" in found.answer
 
 
 def test_a_search_says_where_no_size_is_enough():
@@ -108,7 +123,7 @@ def test_a_search_says_where_no_size_is_enough():
 
     assert rough_size(chances, 0.8, 2) is None
     assert simulated_size(chances, 0.8, 2, 30, lambda error: error) == (None, None, None)
-    assert sure_size(chances, 0.8, 2, 30) is None
+    assert sure_size(chances, 0.8, 2, 30, lambda error: error) is None
 
 
 # Weekly days --------------------------------------------------------------------------------

@@ -313,6 +313,40 @@ def test_frontier_is_what_no_fair_design_beats() -> None:
     assert {(row["animals"], row["labs"]) for row in found["frontier"]} == best
 
 
+def test_all_of_a_few_replicates_do_not_show_that_a_target_is_reached() -> None:
+    # 20 of 20 have a standard error of zero, and leave 84% open (Wilson).
+    how = {"mu": 2.5, "tau": 0.3, "labs": (2, 3, 4), "animals": (24, 48, 96), "reps": 20}
+    found = planner.labs(**how, target=0.9)
+    best = max(found.extra["frontier"], key=lambda row: row["success"])
+    assert (best["success"], best["mcse"]) == (1.0, 0.0)
+    assert best["ci_lb"] == pytest.approx(20.0 / (20.0 + stats.norm.isf(0.025) ** 2))
+    assert [row["reached"] for row in found.required_rows] == [False]
+    assert "not shown with 95% confidence" in found.answer
+    assert planner.labs(**how, target=0.8).required_rows[0]["reached"]
+    # With 200 of 200 the interval lies above 0.9.
+    assert planner.labs(**{**how, "reps": 200}, target=0.9).required_rows[0]["reached"]
+
+
+@pytest.mark.parametrize("target", [0.3, 0.8, 0.9])
+def test_the_interval_of_required_studies_is_where_that_of_the_chance_holds_the_target(
+    target: float,
+) -> None:
+    # Seed 1, 20 reviews: all 20 succeed from some k on, with a standard error of zero.
+    how = {"mu": 1.0, "tau": 0.2, "n": (6,), "estimator": "DL", "interval": "hk", "reps": 20}
+    (row,) = planner.meta(**how, k=(4,), target=target).required_rows
+    shown = {
+        one["k"]: one for one in rows(planner.meta(**how, k=range(2, 16), target=target), "success")
+    }
+    for name, end in (("k", "value"), ("ci_lb", "ci_ub"), ("ci_ub", "ci_lb")):
+        k = row[name]
+        if k is None:
+            assert (name, target) == ("ci_ub", 0.9)
+            assert max(one["ci_lb"] for one in shown.values()) < 0.9
+        else:
+            assert shown[k][end] >= target
+            assert k == 2 or shown[k - 1][end] < target
+
+
 def test_no_unfair_design_is_on_the_frontier() -> None:
     found = planner.labs(
         planner.analysis("chronic-after"), labs=(2, 3), animals=(48,), interval="wald", reps=REPS

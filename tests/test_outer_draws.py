@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from planner.outer_draws import group_measures
+from planner.outer_draws import group_measures, lower_end
 from planner.updates import between_sets
 from sims.performance import mean, proportion
 from tests.sims.helpers import MCSES
@@ -47,6 +47,22 @@ def test_one_group_keeps_its_own_error() -> None:
     sums = np.array([[40.0, 60.0, 90.0]])
     [(share, _), _] = group_measures(_measures, sums, [100])
     assert share == proportion("p", 40, 100)
+
+
+def test_groups_that_all_agree_are_not_certain() -> None:
+    # 25 groups of 20 out of 20: no spread between them, and Wilson's interval of 500 of 500.
+    sums = np.tile([20.0, 20.0, 20.0], (N_GROUPS, 1))
+    [(share, _), _] = group_measures(_measures, sums, [20] * N_GROUPS)
+    assert share == proportion("p", 500, 500)
+    assert lower_end(share._asdict()) == share.ci_lb < 1.0
+    # One that does not: neither end of the two intervals alone.
+    sums[0, 0] = 19.0
+    [(share, _), _] = group_measures(_measures, sums, [20] * N_GROUPS)
+    assert lower_end(share._asdict()) == proportion("p", 499, 500).ci_lb < share.ci_lb
+    # Groups that differ by more than chance: theirs.
+    sums[:, 0] = np.where(np.arange(N_GROUPS) % 2, 20.0, 10.0)
+    [(share, _), _] = group_measures(_measures, sums, [20] * N_GROUPS)
+    assert lower_end(share._asdict()) == share.ci_lb < proportion("p", share.n_hit, 500).ci_lb
 
 
 def test_variance_between_sets_is_without_bias() -> None:

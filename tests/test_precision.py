@@ -152,8 +152,8 @@ def test_a_chance_of_what_exists_in_few_replicates_is_as_precise(p: float, share
     reached = [max(row["mcse"] for row in run.performance) <= mcse for run in runs]
     assert np.mean(reached) > 0.97
     assert [bool(run.warnings) for run in runs] == [not one for one in reached]
-    # No more than it takes; the second pilot sees at least one part in 16 of the run.
-    assert lengths.mean() < 1.7 * p * (1.0 - p) / mcse**2 / share
+    # Little more than it takes, as a pilot of 4,000 leaves open what is in a tenth of them.
+    assert lengths.mean() < 2.3 * p * (1.0 - p) / mcse**2 / share
     values = np.array([run.performance[0]["value"] for run in runs])
     assert abs(values.mean() - p) < MCSES * mcse / math.sqrt(len(runs))
 

@@ -48,6 +48,14 @@ def search_answer(facts: Mapping[str, Any]) -> str:
             f"{row['n_power']} per group on {days_words(row['times'])}, where there is nothing to "
             f"find. {'Prevent losses' if plain else 'Take --test contrast, or prevent losses'}."
         )
+    close = next((row for row in facts["frontier"] if row["needed"] is not None), None)
+    if chosen is None and close is not None:
+        return (
+            f"No set of these days is shown with 95% confidence to give {lab} a chance of "
+            f"{percent(goal)} to answer the question, though by simulation {close['needed']} per "
+            f"group have it on {days_words(close['times'])}: take more --reps, allow later days "
+            "(--days) or more sessions (--sessions)."
+        )
     if chosen is None:
         most = max((row["ceiling"] for row in facts["frontier"]), default=1.0)
         limit = f" No number of animals gives more than {percent(most)}." if most < 0.995 else ""

@@ -284,6 +284,11 @@ def labs_answer(facts: Mapping[str, Any]) -> str:
             f" For {percent(target)} {row['animals']} animals in {row['labs']} laboratories are "
             "enough."
         )
+    elif not row["reached"] and best["success"] >= target:
+        text += (
+            f" That {percent(target)} are reached is not shown with 95% confidence: take more "
+            "--reps, animals or laboratories."
+        )
     elif not row["reached"]:
         text += f" None reaches {percent(target)}: add animals or laboratories."
     return text

@@ -1,8 +1,23 @@
-"""Less work where a test asks where numbers go, not how exact they are."""
+"""What tests of several files share: above all less work, where a number need not be exact."""
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Callable
+from functools import cache
+
 import pytest
+
+import planner
+from planner.plans import Plan
+from tests.helpers import few_reviews
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _interrupted_as_in_a_terminal() -> None:
+    """A shell's job in the background ignores Ctrl-C, and so do the programs that it starts."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
@@ -22,3 +37,16 @@ def few_syntheses(monkeypatch: pytest.MonkeyPatch) -> None:
 def no_sensitivity(monkeypatch: pytest.MonkeyPatch) -> None:
     """A decay plan without the sizes under other assumptions: most of what it takes."""
     monkeypatch.setattr("planner.decay_beside.sensitivity", lambda *_: [])
+
+
+@pytest.fixture(scope="session")
+def default_plan() -> Callable[[str], Plan]:
+    """The plan of an analysis as nothing else is asked, with few simulated reviews: made once."""
+
+    @cache
+    def made(name: str) -> Plan:
+        with pytest.MonkeyPatch.context() as patch:
+            few_reviews(patch)
+            return planner.plan(planner.analysis(name), reps=2000)
+
+    return made

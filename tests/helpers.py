@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 
 @contextmanager
 def without_privileges(folder: Path) -> Iterator[None]:
@@ -24,3 +26,12 @@ def without_privileges(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.seteuid(0)
+
+
+def few_reviews(patch: pytest.MonkeyPatch) -> None:
+    """Fewer simulated reviews than a plan has: what is tested is where they go."""
+    patch.setattr("planner.plan_companions.REPS", 200)
+    patch.setattr("planner.plan_companions.DECAY_REPS", 200)
+    patch.setattr("planner.plan_sensitivity.N_MATCH", 1 << 12)
+    patch.setattr("planner.program_of_studies.N_DRAWS", 100)
+    patch.setattr("planner.program_of_studies.REPS", 50)

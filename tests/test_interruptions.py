@@ -56,13 +56,16 @@ def test_an_interrupted_run_ends_at_once_and_goes_on_later(jobs: str, tmp_path: 
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             cwd=Path(__file__).parents[1], env={**os.environ, "PLANNER_CACHE_DIR": str(tmp_path)},
         )  # fmt: skip
-        assert process.stderr is not None
-        starts.append(int(process.stderr.readline().split()[1]))
-        assert process.stderr.readline() == "kept\n"
-        process.send_signal(signal.SIGINT)
-        interrupted = time.monotonic()
-        out, err = process.communicate(timeout=60)
-        waits.append(time.monotonic() - interrupted)
+        try:
+            assert process.stderr is not None
+            starts.append(int(process.stderr.readline().split()[1]))
+            assert process.stderr.readline() == "kept\n"
+            process.send_signal(signal.SIGINT)
+            interrupted = time.monotonic()
+            out, err = process.communicate(timeout=60)
+            waits.append(time.monotonic() - interrupted)
+        finally:
+            process.kill()  # one that missed the signal would run on for hours
         assert (process.returncode, out) == (130, "")
         assert err.replace("kept\n", "") == "planner: interrupted\n"
     # Tests share the machine: one of the two may have had to wait for it.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from planner.plan_designs import required_n
 from planner.plans import Plan
 from planner.published import catalogue_review
 from planner.reports.places import FORMATS
+from tests.helpers import few_reviews
 from tests.plan_numbers import at, read
 
 REPS = 2000
@@ -24,19 +26,14 @@ ANALYSES = ("single-late", "chronic-during", "chronic-after")
 
 @pytest.fixture(scope="module", autouse=True)
 def _few_reviews() -> Any:
-    """Fewer simulated reviews than a plan has: what is tested here is where they go."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("planner.plan_companions.REPS", 200)
-        patch.setattr("planner.plan_companions.DECAY_REPS", 200)
-        patch.setattr("planner.plan_sensitivity.N_MATCH", 1 << 12)
-        patch.setattr("planner.program_of_studies.N_DRAWS", 100)
-        patch.setattr("planner.program_of_studies.REPS", 50)
+        few_reviews(patch)
         yield
 
 
 @pytest.fixture(scope="module")
-def plans() -> dict[str, Plan]:
-    return {name: planner.plan(planner.analysis(name), reps=REPS) for name in ANALYSES}
+def plans(default_plan: Callable[[str], Plan]) -> dict[str, Plan]:
+    return {name: default_plan(name) for name in ANALYSES}
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 import planner
+from planner.plans import Plan
 from tests.browser import Browser, find_chromium
+from tests.helpers import few_reviews
 
 CHROMIUM = find_chromium()
 pytestmark = pytest.mark.skipif(
@@ -51,25 +53,19 @@ CONTRAST = """(() => {
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def pages(
+    tmp_path_factory: pytest.TempPathFactory, default_plan: Callable[[str], Plan]
+) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("plans")
-    analyses = {
-        "plan": planner.analysis("chronic-after"),
-        "no-plan": planner.analysis("single-late"),
-    }
+    plans = {"plan": default_plan("chronic-after"), "no-plan": default_plan("single-late")}
     plain = planner.analysis("chronic-after")
-    truth = planner.calibrate(plain)
-    analyses["evil"] = replace(plain, title=EVIL, review=EVIL, notes=(EVIL,), comparisons=())
+    evil = replace(plain, title=EVIL, review=EVIL, notes=(EVIL,), comparisons=())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("planner.plan_companions.REPS", 200)
-        patch.setattr("planner.plan_companions.DECAY_REPS", 200)
-        patch.setattr("planner.plan_sensitivity.N_MATCH", 1 << 12)
-        patch.setattr("planner.program_of_studies.N_DRAWS", 100)
-        patch.setattr("planner.program_of_studies.REPS", 50)
-        for name, analysis in analyses.items():
-            given = truth if name == "evil" else None
-            planner.plan(analysis, reps=2000, truth=given).save(folder / f"{name}.html")
-    return {name: folder / f"{name}.html" for name in analyses}
+        few_reviews(patch)
+        plans["evil"] = planner.plan(evil, reps=2000, truth=planner.calibrate(plain))
+    for name, plan in plans.items():
+        plan.save(folder / f"{name}.html")
+    return {name: folder / f"{name}.html" for name in plans}
 
 
 @pytest.fixture(scope="module")

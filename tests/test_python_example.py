@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 
 import planner
 from planner.results import Result
+from tests.helpers import few_reviews
 
 ROOT = Path(__file__).parent.parent
 
@@ -37,11 +38,9 @@ def test_the_documented_example_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         ("planner.updates.N_SETS", 40),
         ("planner.multi_lab.DEFAULT_REPS", 500), ("planner.small_study.DEFAULT_REPS", 200),
         ("planner.decay_plans.CONTRAST_REPS", 2000), ("planner.decay_plans.TRIAL_REPS", 200),
-        ("planner.plan_companions.REPS", 200), ("planner.plan_companions.DECAY_REPS", 200),
-        ("planner.plan_sensitivity.N_MATCH", 1 << 12), ("planner.program_of_studies.REPS", 50),
-        ("planner.program_of_studies.N_DRAWS", 100),
     ):  # fmt: skip
         monkeypatch.setattr(place, value)
+    few_reviews(monkeypatch)
     space: dict[str, object] = {}
     exec(compile(example(), "README.md", "exec"), space)
     assert isinstance(space["r"], Result)

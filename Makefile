@@ -30,8 +30,8 @@ power: $(VENV)/.installed
 
 # The kernels as plain Python first, so that the last line counts the whole suite.
 test: $(VENV)/.installed-test
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -m "nojit and not slow"
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -n 2 -m "nojit and not slow"
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check

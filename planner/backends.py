@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from planner.errors import InputError, unknown
 
@@ -21,6 +21,7 @@ def running_on(backend: str, scheduler: str | None) -> Iterator[None]:
     Raises
     ------
     InputError : no such backend, none at that address, or its workers run another version.
+    RunError : its scheduler went away.
     """
     if backend not in BACKENDS:
         raise unknown("--backend", backend, BACKENDS)
@@ -39,21 +40,27 @@ def running_on(backend: str, scheduler: str | None) -> Iterator[None]:
         ) from None
     from joblib import parallel_config
 
+    from planner.dask_cluster import WatchedCluster, logs_kept_back
     from sims.tally import OtherEngine
 
-    try:
-        client = Client(scheduler, timeout=ANSWER_SECONDS, set_as_default=False)
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
-        raise InputError(f"--scheduler {scheduler}: no scheduler answers ({reason})") from None
-    try:
-        if not client.ncores():
-            raise InputError(f"--scheduler {scheduler} has no workers: start some, then try again")
-        with parallel_config(backend="dask", client=client):
-            yield
-    except OtherEngine as error:
-        raise InputError(
-            f"--scheduler {scheduler}: {error}; install the same version everywhere"
-        ) from None
-    finally:
-        client.close(timeout=1)
+    with logs_kept_back():
+        try:
+            client = Client(scheduler, timeout=ANSWER_SECONDS, set_as_default=False)
+        except (OSError, ValueError) as error:
+            reason = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
+            raise InputError(f"--scheduler {scheduler}: no scheduler answers ({reason})") from None
+        try:
+            if not client.ncores():
+                raise InputError(
+                    f"--scheduler {scheduler} has no workers: start some, then try again"
+                )
+            cluster = WatchedCluster(client, scheduler)
+            with cluster.watched(), parallel_config(backend=cluster):
+                yield
+        except OtherEngine as error:
+            raise InputError(
+                f"--scheduler {scheduler}: {error}; install the same version everywhere"
+            ) from None
+        finally:
+            with suppress(Exception):  # one that is gone cannot be closed
+                client.close(timeout=1)

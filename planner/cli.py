@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from planner._version import __version__
-from planner.errors import InputError, check_engine, unknown
+from planner.errors import InputError, RunError, check_engine, unknown
 from planner.interruptions import interruptions_heard
 from planner.notes import as_before
 
@@ -129,6 +129,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         sys.stdout.flush()
     except InputError as error:
         return _fail(str(error), 2)
+    except RunError as error:
+        return _fail(str(error), 1)
     except USAGE_ERROR as error:
         hint = f"\nHelp: {error.ctx.command_path} --help" if error.ctx is not None else ""
         return _fail(error.format_message().replace("\n", " ") + hint, 2)

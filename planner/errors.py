@@ -12,6 +12,10 @@ class InputError(ValueError):
     """Bad input from outside: the message is for the user, one or two lines, no prefix."""
 
 
+class RunError(RuntimeError):
+    """A run that failed for a reason outside: the message is for the user, as `InputError`'s."""
+
+
 def check_engine() -> None:
     """Refuse to run with a foreign module in the place of the engine.
 

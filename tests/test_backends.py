@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 
-from planner import backends
+from planner import backends, notes
 from planner.backends import running_on
 from planner.cli import main
 from planner.errors import InputError
@@ -28,6 +32,7 @@ from tests.sims.helpers import rows, student_design
 from tests.test_kept_pieces import calibrated, digest, small
 
 distributed = pytest.importorskip("distributed", reason="Dask is missing: pip install '.[dask]'")
+dask_cluster = importlib.import_module("planner.dask_cluster")
 # Its event loop and sockets are closed by threads of its own.
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 SHAPE = (1, N_SUMS)
@@ -110,6 +115,75 @@ def test_a_worker_that_is_killed_changes_no_number(cluster: Cluster) -> None:
     assert len(seen) > 20
     with pytest.raises(ProcessLookupError):
         os.kill(cluster.workers[0], 0)
+
+
+@contextmanager
+def started(kind: str, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A scheduler or a worker as a process of its own."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", f"distributed.cli.dask_{kind}", *words, "--no-dashboard"],
+        cwd=Path(__file__).parents[1], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_cluster_may_lose_its_worker_but_not_its_scheduler(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(backends, "ANSWER_SECONDS", 5)
+    monkeypatch.setattr(notes, "_silent", False)
+    monkeypatch.setenv("PLANNER_CACHE_DIR", str(tmp_path))
+    file, one = tmp_path / "scheduler.json", ("--nthreads", "1", "--no-nanny")
+    with started("scheduler", "--scheduler-file", str(file), "--port", "0") as scheduler:
+        until = time.monotonic() + 60.0
+        while not file.exists() and time.monotonic() < until:
+            time.sleep(0.1)
+        address = json.loads(file.read_text())["address"]
+        with distributed.Client(address, set_as_default=False) as client, ExitStack() as later:
+            with started("worker", address, *one) as worker:
+                client.wait_for_workers(1, 60.0)
+                n_sim, seen = 30_000_000, []
+
+                def lose(done: int) -> None:
+                    seen.append(done)
+                    if len(seen) == 5:
+                        worker.kill()
+                        worker.wait()
+                        until = time.monotonic() + 20.0
+                        while client.ncores() and time.monotonic() < until:
+                            time.sleep(0.1)
+                        time.sleep(2.0 * dask_cluster.LOOK_SECONDS)
+                        later.enter_context(started("worker", address, *one))
+
+                with running_on("dask", address):
+                    found = run_tally(student(), n_sim, SHAPE, 1, lose)
+            assert np.array_equal(found, run_tally(student(), n_sim, SHAPE, 2))
+            said = capsys.readouterr().err
+            assert said.count("no worker is left") == 1
+            assert said.count("\n") == 1
+            client.close()
+            # The command itself, as it is typed.
+            long = [*FAST[:8], str(10**10), "--backend", "dask", "--scheduler", address]
+            killed: list[float] = []
+
+            def kill() -> None:
+                killed.append(time.monotonic())
+                scheduler.kill()
+
+            timer = threading.Timer(3.0, kill)
+            timer.start()
+            assert main(long) == 1
+            assert time.monotonic() - killed[0] < 30.0
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == (
+        f"planner: the scheduler at {address} is gone; what was finished is kept:\n"
+        "the same command goes on from there\n"
+    )
 
 
 def test_work_that_shares_memory_stays_here(cluster: Cluster) -> None:

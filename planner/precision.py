@@ -136,7 +136,7 @@ def _with_what_is_left(result: Result, mcse: float, reps: int) -> Result:
         own = math.sqrt(p * (1.0 - p) / (row["n_sim"] or reps))
         if min(own, error) > mcse * (1.0 + _ROUNDING):
             few.append(row)
-        elif error > 1.1 * mcse and row.get("exact") is None:
+        elif error > mcse * (1.0 + _ROUNDING) and row.get("exact") is None:
             drawn = max(drawn, error)
     found = []
     if few:

@@ -15,7 +15,6 @@ from planner.commands.common import (
     Jobs,
     Json,
     Margin,
-    Mcse,
     Name,
     PlanFor,
     Progress,
@@ -74,7 +73,12 @@ def plan(
     ] = 1,
     cluster: Cluster = "none",
     reps: Annotated[int | None, option("--reps", "Replications per size [100000].")] = None,
-    mcse: Mcse = None,
+    mcse: Annotated[
+        float | None,
+        option(
+            "--mcse", "Or the largest simulation error of a chance; bias and decay keep theirs."
+        ),
+    ] = None,
     seed: Seed = 1,
     jobs: Jobs = None,
     backend: Backend = "threads",

@@ -507,21 +507,21 @@ def kill_and_resume(kills: int, seed: int, n_sim: int) -> None:
     for _ in range(kills):
         child = start(n_sim, jobs=moments.choice((1, 2)))
         assert child.stdout is not None
-        line = child.stdout.readline()
-        assert line == f"from {kept}\n" or int(line.split()[1]) >= kept
-        pause = moments.expovariate(10.0)
+        assert int(child.stdout.readline().split()[1]) >= kept
+        # Mostly once something is kept, now and then before.
+        line = child.stdout.readline() if moments.random() < 0.8 else ""
         try:
-            child.wait(pause)
+            child.wait(moments.expovariate(30.0))
         except subprocess.TimeoutExpired:
             child.kill()
         output, error = child.communicate()
         assert error == ""
         # What was written and not only begun survives; it may be more than what was told.
-        kept = max([kept, *(int(done) for done in said(output, "kept"))])
+        kept = max([kept, *(int(done) for done in said(line + output, "kept"))])
     child = start(n_sim)
     output, error = child.communicate()
     assert (child.returncode, error) == (0, "")
-    assert int(said(output, "from")[0]) >= kept
+    assert int(said(output, "from")[0]) >= kept > 0
     assert said(output, "sums") == [plain(n_sim).tobytes().hex()]
 
 

@@ -241,6 +241,7 @@ CHANGED = {
         CompileResultCacheImpl, "check_cachable", _refuse, False
     ),
     "processors not named": (CPUCodegen, "magic_tuple", _refuse, False),
+    "a cache that cannot be made": (kernels.CompiledCode, "__init__", _refuse, False),
     "no such cache": (kernels, "CompileResultCacheImpl", _Other, False),
     "pickled in another way": (kernels, "dumps", _refuse, False),
     "another cache in its place": (

@@ -130,23 +130,24 @@ def _with_what_is_left(result: Result, mcse: float, reps: int) -> Result:
     """The result, with a word on the chances that are less precise than `mcse`."""
     rows = chances(result)
     few: list[Row] = []
-    drawn = 0.0
+    drawn: list[Row] = []
     for row in rows:
         p, error = float(_chance(row) or 0.0), float(row["mcse"] or 0.0)
         own = math.sqrt(p * (1.0 - p) / (row["n_sim"] or reps))
         if min(own, error) > mcse * (1.0 + _ROUNDING):
             few.append(row)
-        elif error > mcse * (1.0 + _ROUNDING) and row.get("exact") is None:
-            drawn = max(drawn, error)
+        elif error > mcse * (1.0 + _ROUNDING):
+            drawn.append(row)
     found = []
     if few:
         found.append(f"--mcse {mcse:g} is not reached everywhere: {_named(few, rows, reps)}.")
-    if drawn > 0.0:
+    if drawn:
         start = "" if few else f"--mcse {mcse:g} is reached for one truth. "
+        known = any(row.get("exact") is not None for row in drawn)
         found.append(
-            f"{start}Averages over the joint draws have the error of the draws as well, up to "
-            f"{drawn:.2g} here (estimated from {N_GROUPS} groups of draws): more replications do "
-            "not lower it."
+            f"{start}Averages over the joint draws{', exact ones too,' if known else ''} have the "
+            f"error of the draws as well, up to {max(row['mcse'] for row in drawn):.2g} here "
+            f"(estimated from {N_GROUPS} groups of draws): more replications do not lower it."
         )
     if not found:
         return result

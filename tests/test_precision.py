@@ -229,7 +229,15 @@ def test_what_joint_draws_leave_is_said() -> None:
     assert warning["code"] == "mcse"
     assert "0.002" in warning["text"]
     assert "0.01 here" in warning["text"]
+    assert "exact" not in warning["text"]
     assert of_draws(mcse=0.01).warnings == ()
+    # A value that is exact for the draws has their error all the same.
+    how: dict[str, Any] = {"n": (8,), "target": 0.8}
+    (warning,) = (
+        one for one in planner.power(planner.analysis("chronic-after"), mcse=0.001, **how).warnings
+        if one["code"] == "mcse"
+    )  # fmt: skip
+    assert "exact ones too, have the error of the draws" in warning["text"]
     assert of_draws(reps=1000).warnings == ()
     assert coin(0.5, mcse=0.002).warnings == ()
 

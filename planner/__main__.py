@@ -2,16 +2,18 @@
 
 import sys
 
+from planner.interruptions import INTERRUPTED, end_at_once
+
 
 def program() -> None:
     """Run the command line and end with its exit code."""
     try:
-        from planner.cli import INTERRUPTED, main
-        from planner.interruptions import end_at_once
-    except KeyboardInterrupt:
+        from planner.cli import main
+
+        code = main()
+    except KeyboardInterrupt:  # before the command line was loaded, or for a second time
         print("planner: interrupted", file=sys.stderr)
-        sys.exit(130)
-    code = main()
+        code = INTERRUPTED
     if code == INTERRUPTED:
         end_at_once(code)
     sys.exit(code)

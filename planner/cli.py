@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 
 from planner._version import __version__
 from planner.errors import InputError, RunError, check_engine, unknown
-from planner.interruptions import interruptions_heard
+from planner.interruptions import INTERRUPTED, interruptions_heard
 from planner.notes import as_before
 
 # Typer may carry its own copy of click: its usage errors are reached through typer's names.
@@ -44,8 +44,6 @@ COMMANDS = {
     "reproduce": ("For maintainers", "Everything under results/ again."),
     "store": ("For maintainers", "Finished work that long runs go on from."),
 }
-
-INTERRUPTED = 130
 
 HELP = """Plan the next animal study from a published systematic review.
 

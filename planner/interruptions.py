@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from threading import Timer, current_thread, main_thread
 from typing import Any, NoReturn
 
+INTERRUPTED = 130  # exit code, as of programs that a signal ends
 _SECONDS_UNTIL_AGAIN = 0.05
 
 
@@ -69,6 +70,7 @@ def end_at_once(code: int) -> NoReturn:
     What the compiler had half made when it was interrupted may crash when it is taken apart, and
     threads that are still at work would be waited for. What was to be done at the end is done.
     """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is ending: another Ctrl-C is of no use
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, AttributeError):

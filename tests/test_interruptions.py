@@ -83,7 +83,7 @@ import os
 import signal
 import sys
 import time
-import planner.reports.text  # nothing is imported after the interruption
+from planner.reports import text  # nothing is imported after the interruption
 from planner import cli
 
 def within_text():
@@ -118,8 +118,23 @@ def before_a_crash():
     atexit.register(print, "done at the end")
     raise KeyboardInterrupt
 
+def twice_at_the_end():
+    atexit.register(signal.raise_signal, signal.SIGINT)
+    raise KeyboardInterrupt
+
+def twice_at_once():
+    text.two_lines = pressed_in_python
+    raise KeyboardInterrupt
+
+def pressed_in_python(said):
+    raise KeyboardInterrupt
+
 cli.check_engine = {}
 """
+PLACES = (
+    "within_text", "within_a_callback", "within_something_half_made", "before_a_crash",
+    "twice_at_the_end", "twice_at_once", "loading",
+)  # fmt: skip
 WHILE_LOADING = """
 import sys
 from importlib.abc import MetaPathFinder
@@ -134,10 +149,7 @@ sys.meta_path.insert(0, Interrupts())
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals as on Unix")
-@pytest.mark.parametrize(
-    "place",
-    ["within_text", "within_a_callback", "within_something_half_made", "before_a_crash", "loading"],
-)
+@pytest.mark.parametrize("place", PLACES)
 def test_an_interruption_out_of_reach_has_the_same_code(place: str, tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(
         WHILE_LOADING if place == "loading" else INTERRUPTING.format(place)

@@ -6,6 +6,7 @@ by its own Monte Carlo standard error (MCSE). One false alarm in 16,000 tests is
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from scipy import stats
@@ -15,6 +16,7 @@ from sims.effects import correction_exact
 from sims.exact import t_quantile, welch_quantile
 from sims.experiments import raw_two_arm
 from sims.kernels import entry
+from sims.known import known_variances
 from sims.lanes.experiments import (
     COUNTED,
     N_SUMS,
@@ -32,7 +34,7 @@ from sims.streams import (
     stream_key,
 )
 from sims.tables import fit_table
-from sims.types import TwoArm
+from sims.types import Studies, TwoArm
 
 U = np.uint64
 MCSES = 4.0
@@ -269,3 +271,14 @@ def mcses_off(values: np.ndarray, expected: float) -> float:
     """How far the mean of simulated values is from its expected value, in its MCSEs."""
     mcse = float(np.std(values, ddof=1)) / math.sqrt(len(values))
     return abs(float(np.mean(values)) - expected) / mcse
+
+
+def known(
+    vi: Sequence[float] | np.ndarray, cluster: Sequence[int] | np.ndarray | None = None,
+    share: float = 0.0,
+) -> Studies:  # fmt: skip
+    """`sims.known.known_variances` where n = 2 / vi is whole: no kernel is compiled anew for it."""
+    studies = known_variances(np.asarray(vi), cluster, share)
+    n = studies.n.astype(np.int64)
+    assert np.array_equal(n, studies.n)
+    return studies._replace(n=n)

@@ -15,14 +15,13 @@ from sims.clustered import (
 )
 from sims.effects import exact_moments, sampling_variance
 from sims.kernels import entry
-from sims.known import known_variances
 from sims.names import ESTIMATORS
 from sims.pooling import pool_studies
 from sims.robust import robust_summary
 from sims.streams import draw_uniform, open_stream, scenario_key, stream_key
 from sims.syntheses import make_studies
 from sims.tables import evaluate
-from tests.sims.helpers import MCSES
+from tests.sims.helpers import MCSES, known
 
 KEY = scenario_key("test")
 LABELS = np.array([0, 0, 0, 1, 2])
@@ -154,7 +153,7 @@ def test_intervals_where_laboratories_share_everything_have_exact_coverage() -> 
     """
     n_sim = 20_000
     labels = np.repeat(np.arange(4), 3)
-    studies = known_variances(np.full(12, 0.001), labels, 1.0)
+    studies = known(np.full(12, 0.001), labels, 1.0)
     out = _tally(studies, make_arms(studies, False), 0.0, 1.0, n_sim)
     covers = out[:, SUMS.index("cover")] / n_sim
     shrink = np.sqrt(12 / 44)

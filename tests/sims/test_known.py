@@ -15,7 +15,7 @@ from sims.performance import Z95, bias, proportion
 from sims.streams import scenario_key
 from sims.syntheses import make_studies
 from sims.types import Studies
-from tests.sims.helpers import MCSES, P_BINOMIAL, U, binomial_p
+from tests.sims.helpers import MCSES, P_BINOMIAL, U, binomial_p, known
 from tests.sims.test_lanes_meta import replicates
 
 KEY = scenario_key("known")
@@ -77,17 +77,17 @@ def wald_rejection(k: int, i2: float, shift: float = 0.0) -> float:
 
 @pytest.mark.nojit
 def test_variances_are_reported_as_given() -> None:
-    vi = np.array([0.3, 0.1, 0.3, 2.0])
-    x = replicates(known_variances(vi), 40)
+    vi = np.array([0.4, 0.1, 0.4, 2.0])
+    x = replicates(known(vi), 40)
     np.testing.assert_allclose(x.vi, np.tile(vi, (40, 1)), rtol=1e-15)
 
 
 def test_effects_are_normal_with_the_given_variance() -> None:
     # Seed 12, 20,000 replicates; each study's standardised effects against the normal
     # distribution (Kolmogorov-Smirnov), and no correlation beyond 4 standard errors.
-    vi, mu, tau = np.array([0.3, 0.1, 2.0]), 1.2, 0.7
+    vi, mu, tau = np.array([0.4, 0.1, 2.0]), 1.2, 0.7
     truth = np.array([mu]), np.array([tau])
-    yi = replicates(known_variances(vi), 20_000, truths=truth, seed=12).yi
+    yi = replicates(known(vi), 20_000, truths=truth, seed=12).yi
     z = (yi - mu) / np.sqrt(vi + tau**2)
     for study in z.T:
         assert stats.kstest(study, "norm").pvalue > P_BINOMIAL
@@ -97,7 +97,7 @@ def test_effects_are_normal_with_the_given_variance() -> None:
 
 def test_clusters_share_their_part_of_tau2() -> None:
     # Seed 13: correlation share tau^2 / (tau^2 + v) within a cluster, none between.
-    studies = known_variances([0.2, 0.2, 0.2], cluster=[0, 0, 1], share=0.5)
+    studies = known([0.2, 0.2, 0.2], cluster=[0, 0, 1], share=0.5)
     yi = replicates(studies, 20_000, truths=(np.zeros(1), np.ones(1)), seed=13).yi
     rho = np.corrcoef(yi.T)
     expected = 0.5 / 1.2
@@ -119,7 +119,7 @@ def test_a_variance_that_is_none_is_refused(bad: float) -> None:
 def test_hartung_and_knapp_keep_their_level(k: int, i2: float) -> None:
     # Seed 11, 40,000 replicates; exact at any tau^2 and for any estimator, as weights are equal.
     v, mu = 0.25, 1.3
-    studies, tau = known_variances(np.full(k, v)), tau_at(i2, 0.25)
+    studies, tau = known(np.full(k, v)), tau_at(i2, 0.25)
     null, other = simulated(studies, 0.0, tau), simulated(studies, mu, tau)
     for estimator in (FE, DL, REML):
         x = null[estimator][1]
@@ -135,7 +135,7 @@ def test_wald_rejects_as_often_as_its_integral_says(k: int, i2: float) -> None:
     # Seed 11, 40,000 replicates; the same ones, so the same count, for an effect of zero and for
     # the coverage of another.
     v, mu = 0.25, 0.4
-    studies, tau = known_variances(np.full(k, v)), tau_at(i2, 0.25)
+    studies, tau = known(np.full(k, v)), tau_at(i2, 0.25)
     null, other = simulated(studies, 0.0, tau)[DL][0], simulated(studies, mu, tau)[DL][0]
     p = wald_rejection(k, i2)
     assert binomial_p(null["benefit"] + null["harm"], N_SIM, p) > P_BINOMIAL
@@ -171,11 +171,11 @@ def test_the_integral_gives_metapowers_power() -> None:
 
 
 def test_simulated_power_is_metapowers() -> None:
-    # Seed 11, 100,000 replicates: MCSE 0.0016.
-    studies = known_variances(np.full(10, _METAPOWER_V))
-    n_sim = 100_000
-    random = simulated(studies, 0.3, tau_at(0.5, _METAPOWER_V), n_sim)[DL][0]
-    fixed = simulated(studies, 0.3, 0.0, n_sim)[FE][0]
+    # Seed 11, 100,000 replicates: MCSE 0.0016. Only mu / sqrt(v) counts: v is one for `known`.
+    v, n_sim = 0.25, 100_000
+    studies, mu = known(np.full(10, v)), 0.3 * math.sqrt(v / _METAPOWER_V)
+    random = simulated(studies, mu, tau_at(0.5, v), n_sim)[DL][0]
+    fixed = simulated(studies, mu, 0.0, n_sim)[FE][0]
     assert binomial_p(random["benefit"] + random["harm"], n_sim, 0.3454424) > P_BINOMIAL
     assert binomial_p(fixed["benefit"] + fixed["harm"], n_sim, 0.5594533) > P_BINOMIAL
 
@@ -183,7 +183,7 @@ def test_simulated_power_is_metapowers() -> None:
 def test_the_prediction_interval_of_many_studies_holds_95_percent() -> None:
     # Seed 11, 10,000 replicates of 400 studies: tau^2 and mu are known nearly, so Wald's
     # prediction interval covers 0.95 less what remains of their error, about (2 + 1) / 400.
-    x = simulated(known_variances(np.full(400, 0.25)), 1.0, 0.8, 10_000)[REML][0]
+    x = simulated(known(np.full(400, 0.25)), 1.0, 0.8, 10_000)[REML][0]
     assert abs(x["pi_cover"] / 10_000 - 0.95) < 0.01
 
 

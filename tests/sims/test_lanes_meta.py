@@ -9,7 +9,6 @@ from scipy.special import ndtr
 from sims.engine import run_tally
 from sims.exact import t_quantile
 from sims.kernels import entry
-from sims.known import known_variances
 from sims.lanes import LANES
 from sims.lanes.meta import (
     ESTIMATOR_SUMS,
@@ -27,7 +26,7 @@ from sims.pooling import interval_se
 from sims.streams import draw_normal, draw_uniform, open_stream, scenario_key, stream_key
 from sims.syntheses import draw_synthesis, effect, make_studies
 from sims.types import Studies
-from tests.sims.helpers import U
+from tests.sims.helpers import U, known
 from tests.sims.test_lanes_pooling import ALL, one_by_one
 
 KEY = scenario_key("test")
@@ -39,7 +38,7 @@ CASES = {
     "drawn sizes": make_studies(N, P, 9),
     "fixed sizes": make_studies(N, P, 4, fixed=[12, 4, 4, 9]),
     "clusters": make_studies(N, P, 6, cluster=[0, 0, 1, 2, 2, 2], share=0.7),
-    "known": known_variances([0.3, 0.1, 0.3, 2.0]),
+    "known": known([0.4, 0.1, 0.4, 2.0]),
 }  # fmt: skip
 
 

@@ -398,7 +398,9 @@ def run(capsys, *arguments: str) -> tuple[int, str, str]:
         ["--labs", "2:3", "--animals", "48"],
     ],
 )
-def test_a_scenario_repeats_a_run(capsys, tmp_path, arguments) -> None:
+def test_a_scenario_repeats_a_run(capsys, tmp_path, monkeypatch, arguments) -> None:
+    for name, number in {"N_SETS": 40, "N_DRAWS": 64, "SET_REPS": 16}.items():
+        monkeypatch.setattr(f"planner.updates.{name}", number)
     folder = tmp_path / "out"
     code, out, _ = run(
         capsys, "meta", "--analysis", "chronic-after", "--reps", "500", *arguments,

@@ -426,8 +426,9 @@ def test_thin_evidence_is_counted_from_the_catalogue(after: Plan) -> None:
 def test_every_choice_of_truth_and_design_gives_a_page() -> None:
     analysis = planner.analysis("single-early/intrathecal")
     choices: list[dict[str, Any]] = [
-        {"plan_for": "assurance"}, {"plan_for": "discounted"}, {"plan_for": "pooled"},
-        {"treated": 2, "allocation": (2, 1)}, {"sides": "less", "budget": 40},
+        {"plan_for": "assurance"}, {"plan_for": "pooled"},
+        {"plan_for": "discounted", "treated": 2, "allocation": (2, 1)},
+        {"sides": "less", "budget": 40},
     ]  # fmt: skip
     for choice in choices:
         plan = planner.plan(analysis, reps=100, **choice)

@@ -7,12 +7,14 @@ over the SDs that fit; and which mean effect, with how many studies unpublished,
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from planner.errors import InputError
 from planner.mechanisms import Strength, Swept, capped
+from planner.progress import Part, Work
 
 if TYPE_CHECKING:
     from planner.calibration import Calibration
@@ -67,10 +69,14 @@ def nothing_but_selection(
     spread = tau if found is None else found.tau
     large = published_benefit(analysis)
 
-    def at(sd: float) -> dict[str, Any]:
-        return _chances(_simulated(varied, strength, studies, sd, large, how), large)
-
     tau_from, ends = _interval(calibration, found)
+    work = Work(progress)
+    work.stage("no effect at all", [how["reps"]] * (len(ends) + (found is not None)))
+
+    def at(sd: float) -> dict[str, Any]:
+        part = work.part()
+        return _chances(_simulated(varied, strength, studies, sd, large, how, part), large)
+
     over: list[dict[str, Any]] = []
     for sd in ends:
         try:
@@ -186,7 +192,9 @@ def _simulated(
     tau: float,
     large: float,
     how: Mapping[str, Any],
+    part: Part,
 ) -> BiasSums:
+    from planner.long_runs import run_kept
     from sims.engine import default_jobs
     from sims.selection_tally import bias_sums, make_analyses
 
@@ -198,7 +206,7 @@ def _simulated(
             len(studies.fixed), (), ("none",), how["estimator"], how["alpha"], large
         ),
         how["reps"], how["seed"], "nothing but selection",
-        default_jobs() if how["jobs"] is None else how["jobs"],
+        default_jobs() if how["jobs"] is None else how["jobs"], partial(run_kept, part=part),
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from planner.synthesis_designs import draw_plan
 
 if TYPE_CHECKING:
     from planner.group_sizes import Sizes
+    from planner.progress import Part, Work
     from planner.published import Analysis
     from planner.questions import Truth
     from planner.synthesis_designs import SynthesisDesign
@@ -29,6 +30,7 @@ def clustered_rows(
     reps: int,
     seed: int,
     jobs: int | None,
+    work: Work,
 ) -> list[dict[str, Any]]:
     """What dependent comparisons do at the published cluster sizes, with the robust interval.
 
@@ -44,11 +46,14 @@ def clustered_rows(
     if not cells:
         return []
     rows = []
-    for level, share, controls in [("none", 0.0, "own"), *cells]:
+    cells.insert(0, ("none", 0.0, "own"))
+    work.stage("clustered syntheses", [reps] * len(cells))
+    for level, share, controls in cells:
         labels = np.arange(analysis.k) if level == "none" else analysis.clusters[level]
         sums = _clustered_sums(
-            labels, share, controls == "shared", truth, design, sizes, reps, seed, jobs
-        )
+            labels, share, controls == "shared", truth, design, sizes, reps, seed, jobs,
+            work.part(),
+        )  # fmt: skip
         for interval, own in sums.items():
             for measure in _clustered_measures(own, reps):
                 rows.append(performance_row(
@@ -68,6 +73,7 @@ def _clustered_sums(
     reps: int,
     seed: int,
     jobs: int | None,
+    part: Part,
 ) -> dict[str, dict[str, float]]:
     from sims.clustered import N_INTERVALS, N_SUMS, SUMS, make_arms, quantile_table, tally_clustered
     from sims.streams import scenario_key
@@ -81,7 +87,7 @@ def _clustered_sums(
         tally_clustered, seed, scenario_key("clustered"), truth.mu, truth.tau, studies, arms,
         int(design.codes[0]), critical, table,
     )  # fmt: skip
-    sums = run_kept(tally, reps, (N_INTERVALS, N_SUMS), jobs)
+    sums = run_kept(tally, reps, (N_INTERVALS, N_SUMS), jobs, part)
     names = (*every.intervals, "cr2")
     kept = (*design.intervals, "cr2")
     return {

@@ -13,6 +13,7 @@ from planner.decay_designs import DecayDesign, Truths
 from planner.decay_sizes import MOST, Found, rough_size, simulated_size, sure_size
 from planner.outer_draws import N_GROUPS, group_measures, half_width, run_groups
 from planner.outer_draws import Found as Measures
+from planner.progress import Work
 from planner.results import performance_row
 
 if TYPE_CHECKING:
@@ -35,8 +36,11 @@ _Work = tuple[Callable[[np.ndarray, tuple[object, ...]], "KernelTally"], int, di
 class Answers:
     """What one design answers; simulated counts are kept, so that a search asks only once."""
 
-    def __init__(self, design: DecayDesign, reps: int, seed: int, jobs: int = 1) -> None:
+    def __init__(
+        self, design: DecayDesign, reps: int, seed: int, jobs: int = 1, work: Work | None = None
+    ) -> None:
         self.design, self.reps, self.seed, self.jobs = design, reps, seed, jobs
+        self.work = work or Work()
         self._kept: dict[tuple[Any, ...], tuple[np.ndarray, list[int]]] = {}
 
     def gains(self, question: str, truth: Truths) -> np.ndarray:
@@ -128,7 +132,7 @@ class Answers:
         if n_truths > 1 and cut:
             cut = {**cut, "chunk": max(1, cut["chunk"] // N_GROUPS)}
         shape = (len(sizes), n_sums)
-        sums, counts = run_groups(tally, n_truths, reps, shape, self.jobs, None, **cut)
+        sums, counts = run_groups(tally, n_truths, reps, shape, self.jobs, self.work.part(), **cut)
         out = np.zeros((len(counts), len(sizes), N_SUMS))
         out[..., :n_sums] = sums
         return out, counts

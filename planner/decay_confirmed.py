@@ -74,7 +74,7 @@ def sized(
 def fresh(design: DecayDesign, times: tuple[float, ...], asked: Asked, later: int) -> Answers:
     """Answers on random numbers that the search has not seen."""
     seed = (asked.seed + 7919 * later) % 2**64
-    return Answers(replace(design, times=times), asked.trial_reps, seed, asked.jobs)
+    return Answers(replace(design, times=times), asked.trial_reps, seed, asked.jobs, asked.work)
 
 
 def confirmed(

@@ -76,18 +76,21 @@ def by_day(
     planned for, and on fewer replicates but for the day asked about.
     """
     rows = []
+    days = sorted({*map(float, DAYS), design.times[-1]})
     for question in asked.questions:
         simulated = question == "half-life"
         if question == "shape":
             continue
-        for day in sorted({*map(float, DAYS), design.times[-1]}):
+        if simulated:
+            asked.work.searches("by day", sum(day > design.times[0] for day in days))
+        for day in days:
             if question in ("decay", "half-life") and day <= design.times[0]:
                 continue
             own = at_day(design, question, float(day))
             answers = Answers(own, *_ONE)
             if simulated:
                 reps = asked.trial_reps if own == design else min(asked.trial_reps, DAY_REPS)
-                answers = Answers(own, reps, asked.seed, asked.jobs)
+                answers = Answers(own, reps, asked.seed, asked.jobs, asked.work)
             for truth in [planned] if simulated else truths:
                 if not simulated and not _known(answers, question, truth):
                     continue
@@ -95,6 +98,8 @@ def by_day(
                 rows.append({"question": question, "truth": truth.name,
                              "day": int(day) if day == int(day) else day,
                              "n": n, "ci_lb": low, "ci_ub": high, "target": goal})  # fmt: skip
+            if simulated:
+                asked.work.found()
     return rows
 
 
@@ -183,19 +188,27 @@ def sensitivity(
     that was asked for stands among the others, with the n of the plan itself.
     """
     rows = []
+    todo: list[tuple[str, Any, DecayDesign, Truths, bool]] = []
     kept: dict[Any, dict[str, Any]] = {}
     first = next(iter(truths_of(source.taken).values()))
 
     def add(what: str, value: Any, changed: DecayDesign, own: Truths, asked_for: bool) -> None:
+        todo.append((what, value, changed, own, asked_for))
+
+    def key_of(changed: DecayDesign, own: Truths) -> Any:
+        return changed, own.delta0.tobytes(), own.tau.tobytes(), own.half_life.tobytes()
+
+    def work_out(what: str, value: Any, changed: DecayDesign, own: Truths, asked_for: bool) -> None:
         # The planned design stands in every group of rows: worked out once.
-        key = (changed, own.delta0.tobytes(), own.tau.tobytes(), own.half_life.tobytes())
+        key = key_of(changed, own)
         if key not in kept:
-            answers = Answers(changed, asked.trial_reps, asked.seed, asked.jobs)
+            answers = Answers(changed, asked.trial_reps, asked.seed, asked.jobs, asked.work)
             row = required_row(answers, question, own.shaped(truth.shape), goal, 0.0)
             refuse_sizes([(row, own.shaped(truth.shape))], answers, first, asked.trial_reps)
             names = ("question", "shape", "truth", "target", "n", "n_power", "level_kept", "type_i",
                      "ci_lb", "ci_ub", "animals")  # fmt: skip
             kept[key] = {name: row[name] for name in names}
+            asked.work.found()
         rows.append({**kept[key], "what": what, "value": value, "asked": asked_for})
 
     one_day = design.one_day([question])
@@ -233,6 +246,9 @@ def sensitivity(
         fixed = replace(truth, half_life=np.full(len(truth.half_life), days))
         changed = replace(design, curve=(design.curve[0], days))
         add("half_life", days, changed, fixed, bool(np.all(truth.half_life == days)))
+    asked.work.searches("other assumptions", len({key_of(*one[2:4]) for one in todo}))
+    for one in todo:
+        work_out(*one)
     return rows
 
 

@@ -44,6 +44,7 @@ from planner.designs import Design
 from planner.errors import InputError, check_seed, unknown
 from planner.options import check_targets, parse_readings, replications
 from planner.precision import precise
+from planner.progress import Work
 from planner.results import Result, provenance
 from planner.two_arm import DEFAULT_N, DEFAULT_TARGETS, LARGEST_RECOMMENDED, PLAN_FOR, SHRINK
 
@@ -211,7 +212,7 @@ def decay(
     asked = Asked(
         questions=questions, targets=targets, plan_for="given" if by_hand else plan_for,
         shares=tuple(dict.fromkeys((*SHRINK, *shrink))), reps=counts[0], trial_reps=counts[1],
-        seed=seed, jobs=jobs or default_jobs(),
+        seed=seed, jobs=jobs or default_jobs(), work=Work(progress),
     )  # fmt: skip
     scenario = {
         "analysis": name, "during": during, "evidence": None if evidence is None else str(evidence),
@@ -230,8 +231,8 @@ def decay(
     if optimize:
         from planner.decay_search import search_result
 
-        return search_result(truth, design, asked, scenario, sets, progress)
-    return _plan(truth, design, asked, scenario, sizes, animals, progress)
+        return search_result(truth, design, asked, scenario, sets)
+    return _plan(truth, design, asked, scenario, sizes, animals)
 
 
 def _defaults() -> dict[str, Any]:
@@ -292,15 +293,15 @@ def _plan(
     scenario: dict[str, Any],
     sizes: list[int] | None,
     animals: int | None,
-    progress: Callable[[str, int, int], None] | None,
 ) -> Result:
     from planner.reports.decay_answer import decay_answer
     from planner.reports.decay_figures import curve_figure, day_figure, sizes_figure
     from planner.reports.decay_words import decay_headline, decay_warnings
 
     truths = truths_of(truth.taken)
-    answers = Answers(design, asked.trial_reps, asked.seed, asked.jobs)
-    required = required_rows(answers, truths, truth, asked, progress)
+    work = asked.work
+    answers = Answers(design, asked.trial_reps, asked.seed, asked.jobs, work)
+    required = required_rows(answers, truths, truth, asked)
     planned = planned_truth(truth.taken, asked.plan_for)
     truths = {**truths, planned.name: planned}
     chosen = recommend(required, asked)
@@ -323,18 +324,20 @@ def _plan(
     first = next(iter(truths.values()))
     # Whether its tests and interval keep their level is always shown of the plan itself.
     checked = shown[-1] if animals is not None else checked_size(required, asked) or shown[-1]
-    for number, question in enumerate(asked.questions):
+    each = [len(truths) * len(shapes_of(question)) + 1 for question in asked.questions]
+    work.searches("simulating", sum(each), 1.0)
+    for question in asked.questions:
         reps = asked.reps if design.exact(question) else asked.trial_reps
         for one in truths.values():
             for shape in shapes_of(question):
                 rows += answers.rows(question, one.shaped(shape), shown, reps)
+                work.found()
         least = [m for m in shown if m <= 12] or shown
         if checked not in shown and question == "half-life":
             rows += [row for row in answers.rows(question, planned, [checked], reps)
                      if row["measure"] in ("coverage", "unbounded")]  # fmt: skip
         rows += answers.type_i(question, first, sorted({*least, checked}), reps)
-        if progress is not None:
-            progress("simulating", number + 1, len(asked.questions))
+        work.found()
     if animals is not None:
         rows += smallest_effects(answers, first, asked.questions, asked.targets, shown[0])
     extra = beside(answers, truth, truths, planned, required, asked)

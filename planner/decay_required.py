@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from planner.decay_designs import Truths
 from planner.decay_levels import refuse_sizes
+from planner.progress import Work
 from planner.questions import TRIVIAL_N
 from planner.two_arm import LARGEST_RECOMMENDED
 
@@ -31,6 +32,7 @@ class Asked:
     trial_reps: int
     seed: int
     jobs: int
+    work: Work = field(default_factory=Work, compare=False)  # told how far the plan has come
 
 
 def shapes_of(question: str) -> tuple[str, ...]:
@@ -43,7 +45,6 @@ def required_rows(
     truths: dict[str, Truths],
     truth: DecayTruth,
     asked: Asked,
-    progress: Callable[[str, int, int], None] | None = None,
 ) -> list[dict[str, Any]]:
     """Rows of required n for every question, target, truth and share of shrinkage.
 
@@ -51,8 +52,8 @@ def required_rows(
     A size whose test is wrong too often is not handed out, see `planner.decay_levels`.
     """
     named = {**truths, **{one.name: one.truths() for one in sceptical(truth)}}
-    found: list[tuple[dict[str, Any], Truths]] = []
-    for number, question in enumerate(asked.questions):
+    todo: list[tuple[str, Truths, float, float]] = []
+    for question in asked.questions:
         for shape in shapes_of(question):
             for goal in asked.targets:
                 for name, one in named.items():
@@ -61,10 +62,19 @@ def required_rows(
                         exact = answers.design.exact(question) and name in truths
                         if share == 0.0 or wanted or (exact and name != "assurance"):
                             own = one.shrunk(share).shaped(shape)
-                            found.append((required_row(answers, question, own, goal, share), own))
-        if progress is not None:
-            progress("required sizes", number + 1, len(asked.questions))
+                            todo.append((question, own, goal, share))
+
+    def simulated(question: str, own: Truths) -> bool:
+        return answers.exact(question, own, answers.design.least_n(question)) is None
+
+    asked.work.searches("required sizes", 1 + sum(simulated(*one[:2]) for one in todo))
+    found: list[tuple[dict[str, Any], Truths]] = []
+    for question, own, goal, share in todo:
+        found.append((required_row(answers, question, own, goal, share), own))
+        if simulated(question, own):
+            asked.work.found()
     refuse_sizes(found, answers, next(iter(named.values())), asked.trial_reps)
+    asked.work.found()
     return [row for row, _ in found]
 
 

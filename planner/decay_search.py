@@ -9,7 +9,7 @@ its simulation error only: two that lie within it are said not to be distinguish
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from planner.decay_pictures import truths_of
 from planner.decay_required import Asked, shapes_of
 from planner.decay_sizes import MOST
 from planner.errors import InputError, unknown
+from planner.progress import Work
 from planner.results import Result, best, provenance
 from planner.two_arm import LARGEST_RECOMMENDED
 
@@ -178,7 +179,7 @@ def distinguishable(a: Sized, b: Sized) -> bool:
 def best_sets(
     design: DecayDesign, question: str, truth: Truths, sets: Sequence[tuple[float, ...]],
     goal: float, seed: int, jobs: int, simulated: int = SIMULATED, reps: int = SEARCH_REPS,
-    progress: Callable[[str, int, int], None] | None = None,
+    work: Work | None = None,
 ) -> dict[int, list[Sized]]:  # fmt: skip
     """The best sets of each number of sessions, ascending by n; ties by screened size.
 
@@ -190,7 +191,8 @@ def best_sets(
         by_sessions.setdefault(len(times), []).append((size, times))
     found: dict[int, list[Sized]] = {}
     total = sum(min(simulated, len(rows)) for rows in by_sessions.values())
-    done = 0
+    work = work or Work()
+    work.searches("searching days", total)
     for m, ranked in by_sessions.items():
         ranked.sort()
         rows: list[tuple[int, int, Sized]] = []
@@ -199,21 +201,19 @@ def best_sets(
         for place, (_, times) in enumerate(ranked):
             if place >= simulated and times != tuple(7.0 * i for i in range(m)):
                 continue
-            own = Answers(replace(design, times=times), reps, seed, jobs)
+            own = Answers(replace(design, times=times), reps, seed, jobs, work)
             n, low, high = required_n(own, question, truth, goal, near, most)
             if n is not None:
                 near, most = n, min(most, _FAR * n)
                 rows.append((n, place, Sized(n, low, high, times)))
-            done = min(done + 1, total)
-            if progress is not None:
-                progress("searching days", done, total)
+            work.found()
         found[m] = [one for _, _, one in sorted(rows, key=lambda row: row[:2])]
     return found
 
 
 def search_result(
     truth: DecayTruth, design: DecayDesign, asked: Asked, scenario: dict[str, Any],
-    sets: Sequence[tuple[float, ...]], progress: Callable[[str, int, int], None] | None,
+    sets: Sequence[tuple[float, ...]],
 ) -> Result:  # fmt: skip
     """What `planner decay --optimize` prints."""
     from planner.reports.decay_search import (
@@ -228,14 +228,16 @@ def search_result(
     truths = truths_of(truth.taken)
     robust = truths[asked.plan_for]  # over all joint draws, where there are any
     ranks = best_sets(design, question, robust, sets, goal, asked.seed, asked.jobs,
-                      progress=progress)  # fmt: skip
+                      work=asked.work)  # fmt: skip
     frontier: list[dict[str, Any]] = []
     performance: list[dict[str, Any]] = []
     plain: dict[tuple[float, ...], Sized] = {}  # weekly schedules, by their days
+    asked.work.searches("the best days", 2 * sum(map(bool, ranks.values())), 8.0)
     for _, ranked in sorted(ranks.items()):
         if not ranked:
             continue
         row, rows = _final(design, question, truths, robust, ranked[0], goal, asked)
+        asked.work.found()
         row["next_best"] = [
             {"times": list(one.times), "n": one.n, "ci_lb": one.low, "ci_ub": one.high,
              "distinguishable": distinguishable(ranked[0], one)} for one in ranked[1:4]
@@ -246,6 +248,7 @@ def search_result(
                 answers = fresh(design, times, asked, 1)
                 plain[times] = sized(answers, question, robust, goal, row["needed"])
             row |= _beside_weekly(design, question, row, plain[times])
+        asked.work.found()
         frontier.append(row)
         performance += rows
     fewest: int | None = None

@@ -67,6 +67,7 @@ def through_rows(
     effect : of the average laboratory, to be shown; None for n where no such shape exists.
     """
     rows = []
+    answers.work.searches("shapes", len(ALTERNATIVES))
     for shape in ALTERNATIVES:
         own = through(truth, shape, day)
         n, low, high = (None,) * 3 if own is None else answers.required("shape", own, goal)
@@ -76,6 +77,7 @@ def through_rows(
             "half_life": None if own is None or len(own.half_life) > 1 else own.half_life[0],
             "animals": None if n is None else answers.design.animals(n, ["shape"]),
         })  # fmt: skip
+        answers.work.found()
     return rows
 
 

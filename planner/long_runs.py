@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import atexit
-from collections.abc import Callable
+import time
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -11,14 +11,15 @@ import numpy as np
 
 from planner.finished_work import BUSY_SECONDS, Kept, Store, user_store
 from planner.notes import note
+from planner.progress import WORTH_SAYING as WORTH_SAYING
+from planner.progress import Part
 
 if TYPE_CHECKING:
     from sims.tally import KernelTally, Progressed
 
 PIECE_SECONDS = 2.0  # of work: what is lost at most
-WORTH_SAYING = 10.0
 GOING_ON = "going on from finished work (planner store shows what is kept)"
-LEAST_SECONDS = 0.02  # a run of less is not worth a row
+LEAST_SECONDS = 0.002  # a run of less is not worth a row
 
 
 class Unwritten:
@@ -60,33 +61,62 @@ atexit.register(_unwritten.end)
 
 
 class RunKeeper:
-    """Keeps the sums of one run (`sims.engine.Keeper`): raw little-endian numbers."""
+    """Keeps the sums of one run (`sims.engine.Keeper`): raw little-endian numbers.
 
-    def __init__(self, store: Store, key: str, name: str, shape: tuple[int, ...]) -> None:
+    chunk : replicates of one; a state that does not end with a whole one is of a run's end, and
+        of use to a run of as many replicates only
+    part : of the work of the command, told what was found finished
+    """
+
+    def __init__(
+        self, store: Store, key: str, name: str, shape: tuple[int, ...], chunk: int,
+        part: Part | None = None,
+    ) -> None:  # fmt: skip
         self.store, self.key, self.name, self.shape = store, key, name, (2, *shape)
-        self.seconds = 0.0
+        self.chunk, self.part = chunk, part
+        self.seconds, self.done = 0.0, 0
+        self.added = 0.0  # of the seconds, those of this program
 
     def get(self, n_sim: int) -> Progressed | None:
         from sims.tally import Progressed
 
-        kept = self.store.furthest("run", self.key, n_sim)
+        most, kept = n_sim, self.store.furthest("run", self.key, n_sim)
+        while kept is not None and kept.done != n_sim and kept.done % self.chunk:
+            most = kept.done - 1
+            kept = self.store.furthest("run", self.key, most)
         if kept is None or len(kept.data) != 8 * int(np.prod(self.shape)):
+            if self.part is not None:
+                self.part.kept(0.0, 0.0)
             return None
-        self.seconds = kept.seconds
-        if kept.seconds >= WORTH_SAYING:
+        self.seconds, self.done = kept.seconds, kept.done
+        if self.part is not None:
+            self.part.kept(kept.done / n_sim, kept.seconds)
+        elif kept.seconds >= WORTH_SAYING:
             note(GOING_ON)
         sums = np.frombuffer(kept.data, dtype="<f8").reshape(self.shape).astype(float)
         return Progressed(kept.done, sums)
 
     def put(self, state: Progressed, seconds: float) -> None:
         self.seconds += seconds
+        self.added += seconds
         if self.seconds < LEAST_SECONDS:
             return
+        self.done = state.done
         row = Kept(
             kind="run", key=self.key, name=self.name, done=state.done, seconds=self.seconds,
             data=state.sums.astype("<f8").tobytes(),
         )  # fmt: skip
         _unwritten.add(row, seconds)
+
+    def end(self, n_sim: int, total: np.ndarray, seconds: float) -> None:
+        """Take note of the sums of the whole run, where its last state is not that.
+
+        seconds : since the run began or went on, as far as they are not those of its states
+        """
+        from sims.tally import Progressed
+
+        if self.done < n_sim:
+            self.put(Progressed(n_sim, np.stack([total, np.zeros_like(total)])), seconds)
 
 
 def run_kept(
@@ -94,16 +124,26 @@ def run_kept(
     n_sim: int,
     shape: tuple[int, ...],
     jobs: int | None = None,
-    progress: Callable[[int], None] | None = None,
+    part: Part | None = None,
     **cut: int,
 ) -> np.ndarray:
     """`sims.engine.run_tally`, going on from what an earlier run has finished.
 
     The numbers are those of a run that was never interrupted, to the last bit. jobs: threads,
-    default all processors; cut: `chunk` and `chunks_per_task` of `run_tally`.
+    default all processors; part: of the work of the command, told how far the run has come; cut:
+    `chunk` and `chunks_per_task` of `run_tally`.
     """
     from sims.engine import CHUNK, CHUNKS_PER_TASK, default_jobs, run_tally
 
+    def report(done: int) -> None:
+        if part is not None:
+            part.at(done / n_sim)
+
     cut = {"chunk": CHUNK, "chunks_per_task": CHUNKS_PER_TASK, **cut}
-    keeper = RunKeeper(user_store(), tally.digest(*cut.values(), *shape), tally.name, shape)
-    return run_tally(tally, n_sim, shape, jobs or default_jobs(), progress, keeper, **cut)
+    key = tally.digest(*cut.values(), *shape)
+    keeper = RunKeeper(user_store(), key, tally.name, shape, cut["chunk"], part)
+    start = time.perf_counter()
+    sums = run_tally(tally, n_sim, shape, jobs or default_jobs(), report, keeper, **cut)
+    keeper.end(n_sim, sums, time.perf_counter() - start - keeper.added)
+    report(n_sim)
+    return sums

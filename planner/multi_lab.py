@@ -11,6 +11,7 @@ from planner.group_sizes import Sizes
 from planner.options import check_targets, replications
 from planner.outer_draws import lower_end
 from planner.precision import precise
+from planner.progress import Work
 from planner.results import Result, provenance
 from planner.synthesis_designs import (
     FAIR,
@@ -88,15 +89,14 @@ def labs(
     )
     cells = [(total, m) for total in totals for m in counts]
     rows: list[dict[str, Any]] = []
-    for done, (total, m) in enumerate(cells):
+    cells = [(total, m) for total, m in cells if total // (2 * m) >= SMALLEST_GROUP]
+    work = Work(progress)
+    work.stage("laboratories", [m * reps for _, m in cells for _ in range(2 * len(truths))])
+    for total, m in cells:
         n = total // (2 * m)
-        if n < SMALLEST_GROUP:
-            continue
         columns = {"n": n, "labs": m, "animals": 2 * n * m, "k": m}
         for named in truths:
-            rows += _rows(named, n, m, design, reps, seed, jobs, columns)
-        if progress is not None:
-            progress("laboratories", done + 1, len(cells))
+            rows += _rows(named, n, m, design, reps, seed, jobs, work, columns)
     if not rows:
         raise InputError(
             f"--animals {totals[-1]} in {counts[0]} laboratories leaves fewer than "
@@ -139,11 +139,11 @@ def labs(
 
 def _rows(
     truth: Any, n: int, m: int, design: SynthesisDesign, reps: int, seed: int, jobs: int | None,
-    columns: dict[str, Any],
+    work: Work, columns: dict[str, Any],
 ) -> list[dict[str, Any]]:  # fmt: skip
     studies = draw_plan(Sizes.fixed(n), m, design.vtype)
-    sums = review_sums(truth, studies, design, reps, seed, jobs)
-    null = review_sums(truth, studies, design, reps, seed, jobs, null=True)
+    sums = review_sums(truth, studies, design, reps, seed, jobs, work.part())
+    null = review_sums(truth, studies, design, reps, seed, jobs, work.part(), null=True)
     rows = review_rows(sums, null, design, truth, **columns)
     if m == 1:
         # One laboratory holds no information on how laboratories differ, nor on their mean.

@@ -15,6 +15,7 @@ from planner.group_sizes import Sizes
 from planner.options import check_targets, replications
 from planner.outer_draws import half_width
 from planner.precision import precise
+from planner.progress import Work
 from planner.results import Result, provenance
 from planner.synthesis_designs import (
     MOST_STUDIES,
@@ -115,27 +116,28 @@ def meta(
 
     @cache
     def sums_of(named: Truth, law: int, count: int) -> Sums:
-        return review_sums(named, studies_of(law, count), design, reps, seed, jobs)
+        studies = studies_of(law, count)
+        return review_sums(named, studies, design, reps, seed, jobs, work.part())
 
     rows: list[dict[str, Any]] = []
     cells = [
         (law, count, named) for law in range(len(laws)) for count in counts for named in truths
     ]
-    for done, (law, count, named) in enumerate(cells):
-        null = review_sums(named, studies_of(law, count), design, reps, seed, jobs, null=True)
-        rows += review_rows(
-            sums_of(named, law, count), null, design, named, k=count, n=laws[law][0]
-        )
-        if progress is not None:
-            progress("syntheses", done + 1, len(cells))
+    work = Work(progress)
+    work.stage("syntheses", [count * reps for _, count, _ in cells for _ in range(2)])
+    for law, count, named in cells:
+        sums, studies = sums_of(named, law, count), studies_of(law, count)
+        null = review_sums(named, studies, design, reps, seed, jobs, work.part(), null=True)
+        rows += review_rows(sums, null, design, named, k=count, n=laws[law][0])
+    work.searches("studies required", len(truths))
     required = _required(
-        truths, design, targets, lambda named, count: sums_of(named, 0, count), reps
+        truths, design, targets, lambda named, count: sums_of(named, 0, count), reps, work
     )
     recommended = _recommend(required, rows, design, truths[0].name, targets[0])
     if analysis is not None and calibration is not None:
         part, whole = CLUSTER_SHARE
         own_reps = max(1, reps * part // whole)
-        rows += clustered_rows(analysis, truths[0], design, laws[0][1], own_reps, seed, jobs)
+        rows += clustered_rows(analysis, truths[0], design, laws[0][1], own_reps, seed, jobs, work)
     scenario = {
         "analysis": None if analysis is None else analysis.name, "evidence": None, "reading": [],
         "k": None if k is None else counts, "n": None if n is None else [law[0] for law in laws],
@@ -185,6 +187,7 @@ def _required(
     targets: Sequence[float],
     sums_of: Callable[[Truth, int], Sums],
     reps: int,
+    work: Work,
 ) -> list[dict[str, Any]]:
     """Fewest studies whose simulated chance of success reaches a target, for every interval."""
     rows = []
@@ -209,6 +212,7 @@ def _required(
                         "reached": found is not None, "ceiling": ceiling, "animals": None,
                         "ordered": None, "recommended": False,
                     })  # fmt: skip
+        work.found()
     return rows
 
 

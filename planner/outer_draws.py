@@ -19,6 +19,7 @@ from planner.results import performance_row
 from sims.performance import MEAN_CHANCES, Z95, proportion
 
 if TYPE_CHECKING:
+    from planner.progress import Part
     from sims.tally import KernelTally
     from sims.types import Performance
 
@@ -34,28 +35,28 @@ def run_groups(
     reps: int,
     shape: tuple[int, ...],
     jobs: int | None,
-    progress: Callable[[int], None] | None = None,
+    part: Part | None = None,
     **cut: int,
 ) -> tuple[np.ndarray, list[int]]:
     """Sums of each group of truths, (groups, *shape), and the replicates of each.
 
     tally : of the truths with these indices, and of streams named by these further words. A
         single truth has no groups and no further words.
+    part : of the work of the command, told how far they have come
     cut : `chunk` and `chunks_per_task` of `sims.engine.run_tally`
     """
     n_groups = min(N_GROUPS, n_truths, reps // 2)
     if n_groups <= 1:
-        whole = run_kept(tally(np.arange(n_truths), ()), reps, shape, jobs, progress, **cut)
+        whole = run_kept(tally(np.arange(n_truths), ()), reps, shape, jobs, part, **cut)
         return whole[None], [reps]
     counts = [reps // n_groups + (g < reps % n_groups) for g in range(n_groups)]
     sums = np.empty((n_groups, *shape))
     done = 0
     for g, count in enumerate(counts):
         own = np.arange(g, n_truths, n_groups)
-        sums[g] = run_kept(tally(own, (g,)), count, shape, jobs, None, **cut)
+        own_part = None if part is None else part.cut(done, count, reps)
+        sums[g] = run_kept(tally(own, (g,)), count, shape, jobs, own_part, **cut)
         done += count
-        if progress is not None:
-            progress(done)
     return sums, counts
 
 

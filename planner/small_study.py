@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from planner.group_sizes import Sizes
 from planner.mechanisms import Strength, Swept, capped, swept
 from planner.options import check_truth, replications
 from planner.precision import precise
+from planner.progress import Work
 from planner.references import references
 from planner.results import Result, performance_row, provenance
 from planner.synthesis_designs import VTYPES, check_counts, chosen, draw_plan, sizes_named
@@ -295,7 +297,9 @@ def _simulate(
     jobs = default_jobs() if jobs is None else jobs
     detectors, corrections, estimator, alpha, large = how
     found = []
-    for done, cell in enumerate(cells):
+    work = Work(progress)
+    work.stage("syntheses", [cell.k * reps for cell in cells for _ in range(2)])
+    for cell in cells:
         built = cell.swept.build(cell.strength, vtype)
         analyses: Analyses = make_analyses(cell.k, detectors, corrections, estimator, alpha, large)
         sums, exact = [], None
@@ -304,11 +308,9 @@ def _simulate(
             exact = share if mean == mu else exact
             sums.append(bias_sums(
                 cell.studies, built, np.array([mean]), np.array([tau]), cap, analyses, reps, seed,
-                "small-study", jobs, run_kept,
+                "small-study", jobs, partial(run_kept, part=work.part()),
             ))  # fmt: skip
         found.append((cell, sums[0], sums[1], exact))
-        if progress is not None:
-            progress("syntheses", done + 1, len(cells))
     return found
 
 

@@ -16,6 +16,7 @@ from planner.selected_calibration import discounted
 from sims.names import INTERVALS
 
 if TYPE_CHECKING:
+    from planner.progress import Part
     from planner.published import Analysis
     from planner.synthesis_designs import SynthesisDesign
     from sims.types import Performance, Studies
@@ -77,6 +78,7 @@ def review_sums(
     reps: int,
     seed: int,
     jobs: int | None,
+    part: Part | None = None,
     *,
     null: bool = False,
 ) -> Sums:
@@ -99,7 +101,7 @@ def review_sums(
         arguments = (mu[own], truth.tau[own], studies, codes, critical)
         return KernelTally(tally_syntheses, seed, key, *arguments)
 
-    return run_groups(tally, len(mu), reps, sums_shape(len(codes), len(critical)), jobs)
+    return run_groups(tally, len(mu), reps, sums_shape(len(codes), len(critical)), jobs, part)
 
 
 def success_chances(sums: Sums, design: SynthesisDesign) -> np.ndarray:
@@ -143,6 +145,7 @@ def update_sums(
     reps: int,
     seed: int,
     jobs: int | None,
+    part: Part | None = None,
 ) -> Sums:
     """Sums over updates, by group of sets: m new studies of n per group join a published set.
 
@@ -162,7 +165,8 @@ def update_sums(
         arguments = (*(part[own] for part in sets), studies, codes, critical)
         return KernelTally(tally_updates, seed, scenario_key("update", *words), *arguments)
 
-    return run_groups(tally, len(sets[0]), reps, sums_shape(len(codes), len(critical), True), jobs)
+    shape = sums_shape(len(codes), len(critical), True)
+    return run_groups(tally, len(sets[0]), reps, shape, jobs, part)
 
 
 def update_replicates(

@@ -15,6 +15,7 @@ from planner.errors import InputError, check_seed, unknown
 from planner.options import check_targets, check_truth, replications
 from planner.outer_draws import Found, group_rows, run_groups
 from planner.precision import precise
+from planner.progress import Work
 from planner.questions import Questions, Truth
 from planner.results import Result, provenance
 from planner.selected_calibration import discounted
@@ -249,6 +250,8 @@ def simulate(
     tests = [design.exact(n) for n in sizes]
     designs = np.array([test.design for test in tests])
     rows = []
+    work = Work(progress)
+    work.stage("simulating", [reps] * len(truths))
     for truth in truths:
         mu, tau2 = truth.mu, truth.tau**2
         if design.test == "welch":
@@ -268,11 +271,8 @@ def simulate(
             key = scenario_key("two-arm", *words)
             return KernelTally(kernel, seed, key, mu[own], tau2[own], *rest)
 
-        def report(done: int, name: str = truth.name) -> None:
-            if progress is not None:
-                progress(f"simulating, {name}", done, reps)
-
-        sums, counts = run_groups(tally, len(mu), reps, (len(sizes), N_SUMS), jobs, report)
+        shape = (len(sizes), N_SUMS)
+        sums, counts = run_groups(tally, len(mu), reps, shape, jobs, work.part())
         for i, (n, exact) in enumerate(zip(sizes, tests, strict=True)):
             # Once: every group of draws is compared with the same exact values.
             measures_of = partial(_measures, design, truth, n, _exact_values(truth, exact))

@@ -17,6 +17,7 @@ from planner.calibration import Calibration, calibrate, published_studies, truth
 from planner.errors import InputError, check_seed
 from planner.options import check_truth, replications
 from planner.precision import precise
+from planner.progress import Work
 from planner.results import Result, performance_row, provenance
 from planner.synthesis_designs import (
     SynthesisDesign,
@@ -94,13 +95,17 @@ def update(
     if mu is not None and tau is not None:
         draws_mu, draws_tau = (np.full(len(yi), value) for value in (mu, tau))
     name = "assurance" if mu is None else "given"
+    cells = [(size, m) for size in sizes for m in counts]
+    work = Work(progress)
+    work.stage("updates", [(analysis.k + m) * reps for _, m in cells])
     settled = None
     if mu is None and analysis.data is None and calibration.share == 0.0:
         settled = _posterior(calibration, (yi, vi, ni), seed) if counts[-1] > 0 else None
     rows = []
-    cells = [(size, m) for size in sizes for m in counts]
-    for done, (size, m) in enumerate(cells):
-        sums = update_sums((yi, vi, draws_mu, draws_tau), design, size, m, reps, seed, jobs)
+    for size, m in cells:
+        sums = update_sums(
+            (yi, vi, draws_mu, draws_tau), design, size, m, reps, seed, jobs, work.part()
+        )
         rows += update_rows(sums, design, truth=name, n=size, k=analysis.k + m, new_studies=m)
         if settled is not None and m > 0:
             found = _data_part(settled, design, size, m, seed)
@@ -108,8 +113,6 @@ def update(
                 found, truth=name, n=size, k=analysis.k + m, new_studies=m,
                 estimator=design.estimators[0], interval=design.intervals[0],
             ))  # fmt: skip
-        if progress is not None:
-            progress("updates", done + 1, len(cells))
     scenario = {
         "analysis": analysis.name, "evidence": None, "reading": [], "update": True,
         "new_studies": counts, "n": sizes, "mu": mu, "tau": tau,

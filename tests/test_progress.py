@@ -5,7 +5,10 @@ from __future__ import annotations
 import io
 import sys
 import time
+from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +16,8 @@ import planner
 from planner import notes
 from planner.cli import COMMANDS, main
 from planner.commands.common import Progress
+from planner.progress import Work
+from sims import engine
 
 DATA = Path(__file__).parent / "data"
 
@@ -103,6 +108,85 @@ def test_new_evidence_reports_every_long_stage(monkeypatch: pytest.MonkeyPatch) 
     for stage in ("matched truth", "truths under selection"):
         assert (stage, 0, stages[stage][1]) in said
         assert stages[stage][0] == stages[stage][1]
+
+
+BY_HAND: dict[str, Any] = {"mu": 1.0, "tau": 0.5}
+LONG: dict[str, tuple[Callable[..., Any], dict[str, Any], str, int]] = {
+    "power": (planner.power, {**BY_HAND, "n": 8}, "simulating", 1),
+    "bias": (
+        planner.bias,
+        {**BY_HAND, "k": 5, "n": 8, "weight": 0.5, "correction": "none", "detector": "egger-se"},
+        "syntheses", 4,
+    ),
+    "meta": (planner.meta, {**BY_HAND, "k": 3, "n": 8, "estimator": "DL"}, "syntheses", 2),
+    "labs": (planner.labs, {**BY_HAND, "labs": 2, "animals": 24}, "laboratories", 2),
+    "update": (
+        planner.update, {**BY_HAND, "n": 8, "new_studies": 1, "estimator": "DL"}, "updates", 1,
+    ),
+    "decay": (
+        planner.decay,
+        {"delta0": 5.0, "half_life": 8.0, "question": "half-life", "target": 0.8},
+        "required sizes", 6,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.usefixtures("no_sensitivity")
+@pytest.mark.parametrize("name", LONG)
+def test_long_runs_advance_by_their_replicates(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Within each of the stage's runs, not only at its end; a bar then knows the time left."""
+    monkeypatch.setenv("PLANNER_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(engine, "UNIT_SECONDS", 0.0)
+    command, options, stage, runs = LONG[name]
+    if name == "update":
+        options = {**options, "analysis": planner.analysis("chronic-after")}
+    seen: list[tuple[int, int]] = []
+
+    def progress(said: str, done: int, total: int) -> None:
+        if said == stage:
+            seen.append((done, total))
+
+    command(reps=3000 if name in ("bias", "decay") else 40_000, progress=progress, **options)
+    (total,) = {total for _, total in seen}
+    done = [one for one, _ in seen]
+    assert done == sorted(set(done))
+    assert (done[0], done[-1]) == (0, total)
+    assert len(done) > 2 * runs
+    assert max(after - before for before, after in pairwise(done)) < 0.7 * total / min(runs, 2)
+
+
+@pytest.mark.parametrize(("kept", "share"), [(1, "50%"), (2, "100%"), (0, None)])
+def test_how_much_is_finished_is_said_once(
+    kept: int, share: str | None, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setattr(notes, "_silent", False)
+    monkeypatch.setattr(notes, "_said", set())
+    monkeypatch.setattr("planner.progress._GOING", -1.0)
+    work = Work()
+    work.stage("syntheses", [30, 30])
+    for run in range(2):
+        part = work.part()
+        part.kept(float(run < kept), 20.0 * (run < kept))
+        for third in (1, 2, 3):
+            part.at(third / 3)
+    text = f"planner: going on from {share} that is finished: syntheses (planner store shows what "
+    assert capsys.readouterr().err == ("" if share is None else f"{text}is kept)\n")
+
+
+def test_searches_advance_whatever_they_take() -> None:
+    seen: list[int] = []
+    work = Work(lambda _stage, done, _total: seen.append(done))
+    work.searches("required sizes", 3)
+    for runs in (0, 1, 20):
+        for _ in range(runs):
+            work.part().cut(1, 1, 2).at(0.5)
+        work.found()
+    assert seen == sorted(seen)
+    assert len(seen) > 20
+    assert seen[-1] == 3 * seen[1] > 0
 
 
 @pytest.mark.parametrize("command", COMMANDS)

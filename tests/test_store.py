@@ -132,6 +132,9 @@ def test_ten_times_the_replicates_cost_nine_times_the_work(store: Store) -> None
 
     calculated: list[tuple[int, int]] = []
     assert counted(300_000) == 300_000
+    assert counted(300_000) == 0  # its last, incomplete chunk is kept as well
+    assert counted(5000) == 5000
+    assert counted(5000) == 0
     kept = 300_000 - 300_000 % 4096
     assert counted(3_000_000) == 3_000_000 - kept
     assert min(first for first, _ in calculated) == kept

@@ -195,7 +195,7 @@ class Progress:
         done, total = self.latest[stage]
         if stage not in self.tasks:
             self.tasks[stage] = self.bar.add_task(stage, total=total)
-        self.bar.update(self.tasks[stage], completed=done)
+        self.bar.update(self.tasks[stage], completed=done, total=total)
 
     def __enter__(self) -> Progress:
         if self.wanted:

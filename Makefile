@@ -17,7 +17,7 @@ SOURCES := pyproject.toml planner/_version.py
 
 help:
 	@echo "make power         animals needed, from the catalogue's chronic-after analysis"
-	@echo "make test          the tests, some seven minutes"
+	@echo "make test          the tests, five to six minutes on two cores"
 	@echo "make lint          style and types"
 	@echo "make bench         speed of the kernels"
 	@echo "make validate      the long claims: hours"

@@ -73,11 +73,18 @@ def alternating(*works: Callable[[], None]) -> list[float]:
 
 
 @pytest.mark.parametrize(
-    ("mu", "tau", "fixed"),
-    [(1.4, 0.9, True), (0.4, 0.0, True), (1.4, 0.9, False), (5.5, 2.4, False)],
+    ("mu", "tau", "fixed", "most"),
+    [
+        (1.4, 0.9, True, 10.0),
+        (0.4, 0.0, True, 10.0),
+        (1.4, 0.9, False, 10.0),
+        # Effects of 2 to 10 and groups of 4 to 12: variances differ more than sixteenfold, and
+        # REML is looked at in seven more places for a second maximum.
+        (5.5, 2.4, False, 14.0),
+    ],
 )
 def test_three_estimators_against_their_eighteen_normals(
-    mu: float, tau: float, fixed: bool
+    mu: float, tau: float, fixed: bool, most: float
 ) -> None:
     work, limit = alternating(tally(THREE, mu, tau, fixed), normals)
     print(
@@ -85,7 +92,7 @@ def test_three_estimators_against_their_eighteen_normals(
         f"{1e9 * work / REPLICATES:.0f} ns per synthesis, {1e9 * limit / REPLICATES:.0f} ns for "
         f"its normals, ratio {work / limit:.2f}"
     )
-    assert work / limit < 10.0
+    assert work / limit < most
 
 
 def test_where_the_time_goes() -> None:

@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from planner import finished_work, notes
+from planner.finished_work import Store
+from sims.kernels import compiled_folder
+
 
 @contextmanager
 def without_privileges(folder: Path) -> Iterator[None]:
@@ -35,3 +39,16 @@ def few_reviews(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("planner.plan_sensitivity.N_MATCH", 1 << 12)
     patch.setattr("planner.program_of_studies.N_DRAWS", 100)
     patch.setattr("planner.program_of_studies.REPS", 50)
+
+
+def own_store(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """An empty store in the folder, for a fixture; compiled kernels stay where they are."""
+    monkeypatch.setenv("PLANNER_CACHE_DIR", str(folder))
+    monkeypatch.setattr(notes, "_said", set())
+    compiled = compiled_folder()
+    if compiled is not None:  # children need not compile again
+        (folder / "compiled").mkdir()
+        (folder / "compiled" / compiled.name).symlink_to(compiled)
+    yield finished_work.user_store()
+    finished_work.user_store().close()
+    finished_work._store_in.cache_clear()

@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from planner import calibration, finished_work, kept_pieces, long_runs, notes
+from planner import calibration, kept_pieces, long_runs
 from planner.calibration import Calibration, calibrate
 from planner.cli import main
 from planner.finished_work import Store
 from planner.kept_pieces import KIND, Pieces
 from planner.published import Analysis, analysis
 from sims import conditioning
-from sims.kernels import compiled_folder
+from tests.helpers import own_store
 
 SEED = 5  # nothing of it ships
 DRIVER = """
@@ -72,16 +72,8 @@ def digest(found: Calibration) -> str:
 
 @pytest.fixture(autouse=True)
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    monkeypatch.setenv("PLANNER_CACHE_DIR", str(tmp_path))
-    monkeypatch.setattr(notes, "_said", set())
     small(monkeypatch.setattr)
-    compiled = compiled_folder()
-    if compiled is not None:  # children need not compile again
-        (tmp_path / "compiled").mkdir()
-        (tmp_path / "compiled" / compiled.name).symlink_to(compiled)
-    yield finished_work.user_store()
-    finished_work.user_store().close()
-    finished_work._store_in.cache_clear()
+    yield from own_store(tmp_path, monkeypatch)
 
 
 def kinds(store: Store) -> dict[str, int]:

@@ -21,10 +21,9 @@ from planner.cli import main
 from planner.finished_work import Kept, Store
 from sims.chi import inverse_sd_tables
 from sims.engine import run_tally
-from sims.kernels import compiled_folder
 from sims.lanes.experiments import N_SUMS, tally_student
 from sims.tally import KernelTally
-from tests.helpers import without_privileges
+from tests.helpers import own_store, without_privileges
 from tests.sims.helpers import rows, student_design
 
 SHAPE = (1, N_SUMS)
@@ -62,18 +61,10 @@ def student(seed: int = 3) -> KernelTally:
 
 @pytest.fixture(autouse=True)
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    monkeypatch.setenv("PLANNER_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(long_runs, "PIECE_SECONDS", 0.0)
     monkeypatch.setattr(long_runs, "LEAST_SECONDS", 0.0)
     monkeypatch.setattr(long_runs, "_unwritten", long_runs.Unwritten())
-    monkeypatch.setattr(notes, "_said", set())
-    compiled = compiled_folder()
-    if compiled is not None:  # children need not compile again
-        (tmp_path / "compiled").mkdir()
-        (tmp_path / "compiled" / compiled.name).symlink_to(compiled)
-    yield finished_work.user_store()
-    finished_work.user_store().close()
-    finished_work._store_in.cache_clear()
+    yield from own_store(tmp_path, monkeypatch)
 
 
 def row(i: int, key: str = "a", size: int = 100) -> Kept:

@@ -133,7 +133,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         hint = f"\nHelp: {error.ctx.command_path} --help" if error.ctx is not None else ""
         return _fail(error.format_message().replace("\n", " ") + hint, 2)
     except (KeyboardInterrupt, typer.Abort):
-        return _fail("interrupted", INTERRUPTED)
+        return _interrupted()
     except OSError as error:
         if not isinstance(error, BrokenPipeError):
             return _fail(f"output cannot be written ({error.strerror})", 1)
@@ -141,8 +141,15 @@ def _run(arguments: Sequence[str] | None) -> int:
         sys.stdout = None
         return 0
     if code == INTERRUPTED:  # typer has caught the interruption itself
-        return _fail("interrupted", INTERRUPTED)
+        return _interrupted()
     return code if isinstance(code, int) else 0
+
+
+def _interrupted() -> int:
+    runs = sys.modules.get("planner.long_runs")  # nothing is loaded for a farewell
+    kept = runs is not None and runs.anything_kept()
+    more = "; what was finished is kept: the same command goes on" if kept else ""
+    return _fail(f"interrupted{more}", INTERRUPTED)
 
 
 def _fail(text: str, code: int) -> int:

@@ -8,6 +8,7 @@ the store. Nothing is unpickled.
 
 from __future__ import annotations
 
+import atexit
 import os
 import sqlite3
 import time
@@ -275,3 +276,13 @@ def _store_in(folder: Path) -> Store:
 def user_store() -> Store:
     """The user's store."""
     return _store_in(cache_folder() / "store")
+
+
+def _let_go() -> None:
+    # What stands in the log beside the file goes into it: nobody would notice a log that is lost.
+    if _store_in.cache_info().currsize:
+        user_store().close()
+
+
+# Before `planner.long_runs` registers what it writes at the end: the last one is called first.
+atexit.register(_let_go)

@@ -33,7 +33,7 @@ class Unwritten:
         self._lock = Lock()
         self._rows: dict[tuple[str, str], Kept] = {}
         self._since = 0.0  # seconds of work since the last piece was written
-        self._any_piece = False
+        self.any_piece = False
 
     def add(self, row: Kept, seconds: float) -> None:
         """Take a row that replaces earlier ones of its key, after so many seconds of work."""
@@ -46,18 +46,23 @@ class Unwritten:
     def end(self) -> None:
         """Write the rest of work that was long enough for a piece; a second at most."""
         with self._lock:
-            if self._any_piece:
+            if self.any_piece:
                 self._write(0.5)
 
     def _write(self, patience: float) -> None:
         rows, self._rows = list(self._rows.values()), {}
-        self._since, self._any_piece = 0.0, True
+        self._since, self.any_piece = 0.0, True
         if rows:
             user_store().keep(rows, patience)
 
 
 _unwritten = Unwritten()
 atexit.register(_unwritten.end)
+
+
+def anything_kept() -> bool:
+    """Whether the same command would go on from work of this one."""
+    return _unwritten.any_piece
 
 
 class RunKeeper:

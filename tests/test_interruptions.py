@@ -67,7 +67,9 @@ def test_an_interrupted_run_ends_at_once_and_goes_on_later(jobs: str, tmp_path: 
         finally:
             process.kill()  # one that missed the signal would run on for hours
         assert (process.returncode, out) == (130, "")
-        assert err.replace("kept\n", "") == "planner: interrupted\n"
+        assert err.replace("kept\n", "") == (
+            "planner: interrupted; what was finished is kept: the same command goes on\n"
+        )
     # Tests share the machine: one of the two may have had to wait for it.
     assert min(waits) < 1.0
     assert max(waits) < 3.0

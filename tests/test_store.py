@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -571,3 +572,20 @@ def test_the_store_is_shown_and_pruned(
 def test_pruning_needs_one_clear_wish(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["store", "prune", *wrong]) == 2
     assert "--older-than" in capsys.readouterr().err
+
+
+def test_at_the_end_of_a_program_all_rows_stand_in_the_file(tmp_path: Path) -> None:
+    # Those in a log beside it would be lost with it, and nobody would notice.
+    program = (
+        "from planner import long_runs; long_runs.PIECE_SECONDS = 0.01; "
+        "from planner.__main__ import program; program()"
+    )
+    command = [sys.executable, "-c", program, "power", "--mu", "1", "--tau", "0.5", "--n", "8"]
+    subprocess.run(
+        [*command, "--reps", "9000000"], check=True, capture_output=True,
+        cwd=Path(__file__).parents[1], env={**os.environ, "PLANNER_CACHE_DIR": str(tmp_path)},
+    )  # fmt: skip
+    assert [path.name for path in (tmp_path / "store").glob("*-wal")] == []
+    database = sqlite3.connect(f"file:{finished_work.user_store().path}?mode=ro", uri=True)
+    with closing(database):
+        assert database.execute("SELECT count(*) FROM kept").fetchone()[0] > 0

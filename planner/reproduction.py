@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import os
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import chdir, redirect_stderr, redirect_stdout
@@ -203,8 +204,10 @@ def run(scenario: Scenario, folder: Path, jobs: int | None = None) -> None:
         code = main(line)
     if code != 0:
         raise InputError(f"{scenario.name}: {said.getvalue().strip() or f'exit code {code}'}")
+    # The page stands beside the files that it names, wherever both were made.
+    text = page.getvalue().replace(f"{folder}{os.sep}", "")
     with write_atomically(folder / "page.txt") as file:
-        file.write(page.getvalue().encode())
+        file.write(text.encode())
 
 
 def _read(file: Path) -> dict[str, Any]:
